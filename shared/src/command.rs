@@ -1,0 +1,264 @@
+//! Commands: intents on a session, and their wire form.
+//!
+//! Everything that a client can ask of a session, by whatever API, becomes a [`Command`]. A gateway stores it as a row and the broker carries
+//! an [`Envelope`] of it to the worker that holds the session. The wire form (`proto/command.proto`) stays inside this module: bytes that do
+//! not decode into a valid command become [`InvalidCommand`], never a half-filled value.
+
+use prost::Message as _;
+
+use crate::address::Address;
+use crate::ids::{CommandId, MessageId, SessionId, TenantId};
+
+#[expect(unreachable_pub, reason = "generated; documented in proto/command.proto")]
+mod wire {
+    include!(concat!(env!("OUT_DIR"), "/rookery.command.v1.rs"));
+}
+
+/// Bytes that are no valid command. Retrying cannot help: they belong into the dead letters.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidCommand {
+    /// The bytes are not the protobuf message.
+    #[error("not a command")]
+    Decode(#[from] prost::DecodeError),
+    /// A newer gateway sent an action that this worker does not know.
+    #[error("the command has no action that this version knows")]
+    UnknownAction,
+    /// A field is missing or has a value that no gateway writes.
+    #[error("the field {field} is not valid")]
+    Field {
+        /// The field's name in the wire form.
+        field: &'static str,
+    },
+}
+
+/// An intent on a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Hold the session and connect it.
+    Start,
+    /// Close the connection; the account stays linked.
+    Stop,
+    /// Close the connection and open it again.
+    Restart,
+    /// Unlink the account and forget its credentials.
+    Logout,
+    /// Unlink the account and remove the session with all its data.
+    Delete,
+    /// Ask WhatsApp for a code with which the phone `phone` (digits) can link the session.
+    RequestPairingCode {
+        /// The phone number in digits.
+        phone: String,
+    },
+    /// Send a message.
+    SendMessage(SendMessage),
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    /// Our id of the message.
+    pub message_id: MessageId,
+    /// WhatsApp's id, fixed at admission: every attempt carries the same one.
+    pub wa_message_id: String,
+    /// Whom it is for.
+    pub to: Address,
+    /// What it says.
+    pub content: Content,
+    /// The message that it answers.
+    pub quote: Option<Quote>,
+    /// The people whom it mentions.
+    pub mentions: Vec<Address>,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Plain text.
+    Text {
+        /// The text, 1 to 65,536 characters.
+        body: String,
+    },
+}
+
+/// The message that another one answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// WhatsApp's id of the quoted message.
+    pub wa_message_id: String,
+    /// Who wrote it.
+    pub author: Address,
+    /// Its text as far as it is known.
+    pub text: String,
+}
+
+impl Command {
+    /// The command's kind as the `command` table and the API name it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Start => "session.start",
+            Self::Stop => "session.stop",
+            Self::Restart => "session.restart",
+            Self::Logout => "session.logout",
+            Self::Delete => "session.delete",
+            Self::RequestPairingCode { .. } => "session.pairing_code",
+            Self::SendMessage(_) => "message.send",
+        }
+    }
+
+    /// The bytes that the command row holds.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_wire().encode_to_vec()
+    }
+
+    /// Reads a command row's bytes.
+    ///
+    /// # Errors
+    /// [`InvalidCommand`] when the bytes hold no command that this version understands.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidCommand> {
+        wire::Command::decode(bytes)?.try_into()
+    }
+
+    fn to_wire(&self) -> wire::Command {
+        use wire::command::Action;
+        let action = match self {
+            Self::Start => Action::Start(wire::Start {}),
+            Self::Stop => Action::Stop(wire::Stop {}),
+            Self::Restart => Action::Restart(wire::Restart {}),
+            Self::Logout => Action::Logout(wire::Logout {}),
+            Self::Delete => Action::Delete(wire::Delete {}),
+            Self::RequestPairingCode { phone } => {
+                Action::RequestPairingCode(wire::RequestPairingCode { phone: phone.clone() })
+            }
+            Self::SendMessage(message) => Action::SendMessage(message.to_wire()),
+        };
+        wire::Command { action: Some(action) }
+    }
+}
+
+impl TryFrom<wire::Command> for Command {
+    type Error = InvalidCommand;
+
+    fn try_from(command: wire::Command) -> Result<Self, InvalidCommand> {
+        use wire::command::Action;
+        Ok(match command.action.ok_or(InvalidCommand::UnknownAction)? {
+            Action::Start(_) => Self::Start,
+            Action::Stop(_) => Self::Stop,
+            Action::Restart(_) => Self::Restart,
+            Action::Logout(_) => Self::Logout,
+            Action::Delete(_) => Self::Delete,
+            Action::RequestPairingCode(request) => match request.phone.parse() {
+                Ok(Address::Phone(phone)) => Self::RequestPairingCode { phone },
+                _ => return Err(InvalidCommand::Field { field: "phone" }),
+            },
+            Action::SendMessage(message) => Self::SendMessage(message.try_into()?),
+        })
+    }
+}
+
+impl SendMessage {
+    fn to_wire(&self) -> wire::SendMessage {
+        let content = match &self.content {
+            Content::Text { body } => wire::send_message::Content::Text(wire::Text { body: body.clone() }),
+        };
+        wire::SendMessage {
+            message_id: self.message_id.to_string(),
+            wa_message_id: self.wa_message_id.clone(),
+            to: self.to.to_string(),
+            quote: self.quote.as_ref().map(|quote| wire::Quote {
+                wa_message_id: quote.wa_message_id.clone(),
+                author: quote.author.to_string(),
+                text: quote.text.clone(),
+            }),
+            mentions: self.mentions.iter().map(Address::to_string).collect(),
+            content: Some(content),
+        }
+    }
+}
+
+impl TryFrom<wire::SendMessage> for SendMessage {
+    type Error = InvalidCommand;
+
+    fn try_from(message: wire::SendMessage) -> Result<Self, InvalidCommand> {
+        let content = match message.content.ok_or(InvalidCommand::UnknownAction)? {
+            wire::send_message::Content::Text(text) => Content::Text { body: text.body },
+        };
+        let quote = match message.quote {
+            Some(quote) => Some(Quote {
+                wa_message_id: quote.wa_message_id,
+                author: address(&quote.author, "quote.author")?,
+                text: quote.text,
+            }),
+            None => None,
+        };
+        if message.wa_message_id.is_empty() {
+            return Err(InvalidCommand::Field { field: "wa_message_id" });
+        }
+        Ok(Self {
+            message_id: message
+                .message_id
+                .parse()
+                .map_err(|_| InvalidCommand::Field { field: "message_id" })?,
+            wa_message_id: message.wa_message_id,
+            to: address(&message.to, "to")?,
+            content,
+            quote,
+            mentions: message
+                .mentions
+                .iter()
+                .map(|jid| address(jid, "mentions"))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn address(text: &str, field: &'static str) -> Result<Address, InvalidCommand> {
+    text.parse().map_err(|_| InvalidCommand::Field { field })
+}
+
+/// A command with its place: what the broker carries to the holder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// The command's id, also the broker's deduplication id.
+    pub id: CommandId,
+    /// Whose session it is.
+    pub tenant: TenantId,
+    /// The session it is for.
+    pub session: SessionId,
+    /// The command's number within its session, from 1, without gaps.
+    pub sequence: i64,
+    /// The intent.
+    pub command: Command,
+}
+
+impl Envelope {
+    /// The bytes that the broker carries.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        wire::Envelope {
+            id: self.id.to_string(),
+            tenant_id: self.tenant.to_string(),
+            session_id: self.session.to_string(),
+            sequence: u64::try_from(self.sequence).unwrap_or_default(),
+            command: Some(self.command.to_wire()),
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads what the broker carried.
+    ///
+    /// # Errors
+    /// [`InvalidCommand`] when the bytes hold no command that this version understands.
+    pub fn decode(bytes: &[u8]) -> Result<Self, InvalidCommand> {
+        let envelope = wire::Envelope::decode(bytes)?;
+        let invalid = |field| move |_| InvalidCommand::Field { field };
+        Ok(Self {
+            id: envelope.id.parse().map_err(invalid("id"))?,
+            tenant: envelope.tenant_id.parse().map_err(invalid("tenant_id"))?,
+            session: envelope.session_id.parse().map_err(invalid("session_id"))?,
+            sequence: i64::try_from(envelope.sequence).map_err(|_| InvalidCommand::Field { field: "sequence" })?,
+            command: envelope.command.ok_or(InvalidCommand::UnknownAction)?.try_into()?,
+        })
+    }
+}

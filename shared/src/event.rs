@@ -1,0 +1,351 @@
+//! Events: facts about a session, and the one JSON form in which webhooks, streams and the broker carry them.
+//!
+//! An event's number is given by the database in the statement that stores it, so a draft knows everything but its number:
+//! [`Draft::head`] and [`Draft::tail`] are the JSON before and after it. Strangers read these bytes with any tool, so a released shape only
+//! ever gains fields (golden files in `tests/golden`).
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::address::Party;
+use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
+use crate::message::{Message, MessageError, MessageStatus};
+use crate::session::{SessionStatus, words};
+
+words! {
+    /// Every type of event, also as webhooks filter them.
+    EventType {
+        /// The session's status changed.
+        SessionStatus = "session.status",
+        /// A new QR code waits to be scanned.
+        SessionQr = "session.qr",
+        /// A new pairing code waits to be entered.
+        SessionPairingCode = "session.pairing_code",
+        /// A message arrived.
+        MessageReceived = "message.received",
+        /// A message of the account went out, by the API or from another of its devices.
+        MessageSent = "message.sent",
+        /// A sent message came further.
+        MessageStatus = "message.status",
+        /// A message was edited by its author.
+        MessageEdited = "message.edited",
+        /// A message was deleted for everyone.
+        MessageRevoked = "message.revoked",
+        /// Somebody reacted to a message.
+        MessageReaction = "message.reaction",
+        /// A message will not be sent.
+        MessageFailed = "message.failed",
+        /// Somebody is typing, came online or went away.
+        PresenceUpdated = "presence.updated",
+        /// A test of a webhook.
+        WebhookTest = "webhook.test",
+    }
+}
+
+/// A fact about a session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Event {
+    /// See [`EventType::SessionStatus`].
+    SessionStatus(SessionStatusChanged),
+    /// See [`EventType::SessionQr`].
+    SessionQr(LinkCode),
+    /// See [`EventType::SessionPairingCode`].
+    SessionPairingCode(LinkCode),
+    /// See [`EventType::MessageReceived`].
+    MessageReceived(Box<Message>),
+    /// See [`EventType::MessageSent`].
+    MessageSent(Box<Message>),
+    /// See [`EventType::MessageStatus`].
+    MessageStatus(MessageStatusChanged),
+    /// See [`EventType::MessageEdited`].
+    MessageEdited(MessageEdited),
+    /// See [`EventType::MessageRevoked`].
+    MessageRevoked(MessageRevoked),
+    /// See [`EventType::MessageReaction`].
+    MessageReaction(MessageReaction),
+    /// See [`EventType::MessageFailed`].
+    MessageFailed(MessageFailed),
+    /// See [`EventType::PresenceUpdated`].
+    PresenceUpdated(PresenceUpdated),
+}
+
+/// The data of `session.status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SessionStatusChanged {
+    /// What the session is now.
+    pub status: SessionStatus,
+    /// Why, as a stable word: `logged_out_by_phone`, `replaced`, ….
+    pub reason: Option<String>,
+    /// The linked account.
+    pub account: Option<Party>,
+    /// The worker that holds the session.
+    #[schema(value_type = String)]
+    pub holder: WorkerId,
+    /// The number of the claim under which it was written: a consumer ignores a status with a lower one than it has seen.
+    pub epoch: i64,
+}
+
+/// The data of `session.qr` and `session.pairing_code`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LinkCode {
+    /// What to show as a QR code or to enter on the phone.
+    pub code: String,
+    /// When it stops working.
+    #[serde(serialize_with = "crate::timestamp::serialize")]
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Which message an event is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageReference {
+    /// Our id, where we know the message.
+    #[schema(value_type = Option<String>)]
+    pub message_id: Option<MessageId>,
+    /// WhatsApp's id.
+    pub wa_message_id: String,
+    /// The conversation.
+    pub chat: Party,
+}
+
+/// The data of `message.status`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageStatusChanged {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// How far it has come.
+    pub status: MessageStatus,
+    /// Whose device reported it; in a group there is one event per person.
+    pub participant: Option<Party>,
+}
+
+/// The data of `message.edited`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageEdited {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// Who edited it.
+    pub from: Party,
+    /// The kind of the new content.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The new content under its kind.
+    #[serde(flatten)]
+    pub content: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The data of `message.revoked`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageRevoked {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// Who deleted it.
+    pub from: Party,
+}
+
+/// The data of `message.reaction`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageReaction {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// Who reacted.
+    pub from: Party,
+    /// The emoji; empty when the reaction was taken back.
+    pub emoji: String,
+}
+
+/// The data of `message.failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageFailed {
+    /// The message.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// Why.
+    pub error: MessageError,
+}
+
+/// The data of `presence.updated`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PresenceUpdated {
+    /// Where.
+    pub chat: Party,
+    /// Who.
+    pub from: Party,
+    /// `available`, `unavailable`, `composing`, `recording` or `paused`.
+    pub presence: String,
+    /// When the person was last online, if they show it.
+    #[serde(serialize_with = "crate::timestamp::serialize_option")]
+    pub last_seen: Option<DateTime<Utc>>,
+}
+
+impl Event {
+    /// The event's type.
+    #[must_use]
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Self::SessionStatus(_) => EventType::SessionStatus,
+            Self::SessionQr(_) => EventType::SessionQr,
+            Self::SessionPairingCode(_) => EventType::SessionPairingCode,
+            Self::MessageReceived(_) => EventType::MessageReceived,
+            Self::MessageSent(_) => EventType::MessageSent,
+            Self::MessageStatus(_) => EventType::MessageStatus,
+            Self::MessageEdited(_) => EventType::MessageEdited,
+            Self::MessageRevoked(_) => EventType::MessageRevoked,
+            Self::MessageReaction(_) => EventType::MessageReaction,
+            Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::PresenceUpdated(_) => EventType::PresenceUpdated,
+        }
+    }
+}
+
+/// An event that only lacks its number.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The event's id, also the broker's deduplication id and the root of every `webhook-id`.
+    pub id: EventId,
+    /// The type.
+    pub event_type: EventType,
+    /// What the event is about: the second of two drafts with the same key in one session is dropped.
+    pub dedupe_key: Option<String>,
+    /// The envelope's JSON up to its number.
+    pub head: String,
+    /// The envelope's JSON after its number.
+    pub tail: String,
+}
+
+/// The envelope up to its number. Serialised by serde so that every string is escaped by one authority.
+#[derive(Serialize)]
+struct Head<'a> {
+    id: EventId,
+    #[serde(rename = "type")]
+    event_type: &'a str,
+    timestamp: String,
+    tenant_id: TenantId,
+    session_id: SessionId,
+}
+
+impl Draft {
+    /// A draft of `event`, at `timestamp`.
+    ///
+    /// # Errors
+    /// When the event's data cannot be written as JSON, which no event of ours can cause.
+    pub fn new(
+        tenant: TenantId,
+        session: SessionId,
+        event: &Event,
+        timestamp: DateTime<Utc>,
+        dedupe_key: Option<String>,
+    ) -> Result<Self, serde_json::Error> {
+        let id = EventId::generate();
+        let event_type = event.event_type();
+        let head = serde_json::to_string(&Head {
+            id,
+            event_type: event_type.as_str(),
+            timestamp: crate::timestamp::text(timestamp),
+            tenant_id: tenant,
+            session_id: session,
+        })?;
+        let head = head.strip_suffix('}').unwrap_or(&head);
+        let data = serde_json::to_string(event)?;
+        Ok(Self {
+            id,
+            event_type,
+            dedupe_key,
+            head: format!("{head},\"seq\":"),
+            tail: format!(",\"data\":{data}}}"),
+        })
+    }
+
+    /// The envelope with its number.
+    #[must_use]
+    pub fn body(&self, sequence: i64) -> String {
+        format!("{}{sequence}{}", self.head, self.tail)
+    }
+}
+
+/// An envelope as its readers see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Envelope {
+    /// The event's id; a webhook's `webhook-id` is the same for every attempt.
+    #[schema(value_type = String, example = "evt_06egk3n2g8v6f9d8h2q7c1t0b4")]
+    pub id: EventId,
+    /// The type.
+    #[serde(rename = "type")]
+    pub event_type: String,
+    /// When it happened.
+    #[serde(serialize_with = "crate::timestamp::serialize")]
+    pub timestamp: DateTime<Utc>,
+    /// Whose session it is.
+    #[schema(value_type = String)]
+    pub tenant_id: TenantId,
+    /// The session it is about.
+    #[schema(value_type = String)]
+    pub session_id: SessionId,
+    /// The event's number within its session, from 1, without gaps.
+    pub seq: i64,
+    /// The fact, by type.
+    #[schema(value_type = Object)]
+    pub data: serde_json::Value,
+}
+
+/// Whether a webhook's filter lets an event type through: the type itself, a family (`message.*`) or everything (`*`).
+#[must_use]
+pub fn filter_matches(filter: &str, event_type: &str) -> bool {
+    match filter.strip_suffix(".*") {
+        Some(family) => event_type.split_once('.').is_some_and(|(first, _)| first == family),
+        None => filter == "*" || filter == event_type,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::text_content;
+
+    #[test]
+    fn a_draft_becomes_the_envelope_that_its_readers_parse() {
+        let tenant = TenantId::generate();
+        let session = SessionId::generate("eu1".parse().unwrap());
+        let chat = Party {
+            jid: "15550001001@s.whatsapp.net".into(),
+            phone: Some("15550001001".into()),
+            lid: None,
+        };
+        let message = Message {
+            id: MessageId::generate(),
+            session_id: session,
+            wa_message_id: "3EB0\"tricky\\".into(),
+            chat: chat.clone(),
+            from: chat,
+            from_me: false,
+            kind: "text".into(),
+            content: text_content("line\nbreak \u{1F426}"),
+            context: None,
+            status: MessageStatus::Received,
+            error: None,
+            timestamp: Utc::now(),
+        };
+        let event = Event::MessageReceived(Box::new(message.clone()));
+        let draft = Draft::new(tenant, session, &event, Utc::now(), None).unwrap();
+        let envelope: Envelope = serde_json::from_str(&draft.body(17)).unwrap();
+        assert_eq!(envelope.seq, 17);
+        assert_eq!(envelope.id, draft.id);
+        assert_eq!(envelope.event_type, "message.received");
+        let read_back: Message = serde_json::from_value(envelope.data).unwrap();
+        assert_eq!(read_back.content, message.content);
+        assert_eq!(read_back.wa_message_id, message.wa_message_id);
+    }
+
+    #[test]
+    fn a_filter_names_a_type_a_family_or_everything() {
+        assert!(filter_matches("message.received", "message.received"));
+        assert!(filter_matches("message.*", "message.status"));
+        assert!(filter_matches("*", "session.qr"));
+        assert!(!filter_matches("message.*", "session.status"));
+        assert!(!filter_matches("message", "message.received"));
+    }
+}

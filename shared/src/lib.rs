@@ -1,0 +1,34 @@
+//! What Rookery's binaries share.
+//!
+//! The words of the domain come first and know nothing of the outside; the adapters after them speak to Postgres, NATS and the operator.
+//! `gateway`, `worker` and `dispatcher` depend on this crate and never on each other.
+//!
+//! | words | adapters |
+//! |---|---|
+//! | [`ids`], [`address`], [`session`], [`message`] | [`store`]: Postgres |
+//! | [`command`]: what is asked of a session | [`broker`], [`subject`]: NATS |
+//! | [`event`]: what happened to it | |
+//! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
+//! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
+//! | [`seal`], [`api_key`], [`credentials`]: secrets | |
+
+pub mod address;
+pub mod api_key;
+pub mod broker;
+pub mod command;
+pub mod config;
+pub mod credentials;
+pub mod egress;
+pub mod event;
+pub mod ids;
+pub mod lifecycle;
+pub mod message;
+pub mod operations;
+pub mod problem;
+pub mod query;
+pub mod seal;
+pub mod session;
+pub mod store;
+pub mod subject;
+pub mod telemetry;
+pub mod timestamp;
