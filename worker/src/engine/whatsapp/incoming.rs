@@ -1,0 +1,452 @@
+//! From the library's words to ours: what happens on the connection, and messages that arrive.
+//!
+//! Nothing here may panic or block: the library calls on its own tasks, and a panic in a chat's worker would leave that chat dead.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use async_trait::async_trait;
+use shared::address::Address;
+use shared::message::MessageStatus;
+use shared::store::records::Account;
+use wacore::proto_helpers::MessageExt as _;
+use wacore::types::events::{ConnectFailureReason, Event, EventHandler};
+use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
+use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
+use waproto::whatsapp as wa;
+use whatsapp_rust::store::persistence_manager::PersistenceManager;
+use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
+use whatsapp_rust::{Client, Jid, Server};
+
+use super::tasks::SessionTasks;
+use super::transport::GatedTransportFactory;
+use crate::engine::{
+    EndReason, EngineEvent, IncomingContent, IncomingMessage, Listener, Person, PresenceChange, Receipt,
+};
+
+/// Makes arrived messages durable before WhatsApp is told that they arrived.
+pub(super) struct Hook {
+    listener: Arc<dyn Listener>,
+}
+
+impl Hook {
+    pub(super) fn new(listener: Arc<dyn Listener>) -> Self {
+        Self { listener }
+    }
+}
+
+#[async_trait]
+impl InboundDurabilityHook for Hook {
+    async fn on_messages(&self, _client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        let messages: Vec<IncomingMessage> = batch
+            .iter()
+            .filter_map(|item| message(&item.message, &item.info))
+            .collect();
+        if messages.is_empty() {
+            return Ok(());
+        }
+        self.listener.messages(messages).await?;
+        Ok(())
+    }
+}
+
+/// Hears everything that happens on a session's connection.
+pub(super) struct Handler {
+    client: Weak<Client>,
+    persistence: Arc<PersistenceManager>,
+    listener: Arc<dyn Listener>,
+    transports: Arc<GatedTransportFactory>,
+    closing: Arc<AtomicBool>,
+    tasks: SessionTasks,
+    stay_offline: bool,
+}
+
+impl Handler {
+    pub(super) fn new(
+        client: Weak<Client>,
+        persistence: Arc<PersistenceManager>,
+        listener: Arc<dyn Listener>,
+        transports: Arc<GatedTransportFactory>,
+        closing: Arc<AtomicBool>,
+        tasks: SessionTasks,
+        stay_offline: bool,
+    ) -> Self {
+        Self {
+            client,
+            persistence,
+            listener,
+            transports,
+            closing,
+            tasks,
+            stay_offline,
+        }
+    }
+
+    fn connected(&self) {
+        self.transports.succeeded();
+        self.listener.event(EngineEvent::Connected(
+            super::account(&self.persistence).unwrap_or_default(),
+        ));
+        // The library says at every login that the account is online; its owner's phone then stays silent.
+        if self.stay_offline
+            && let Some(client) = self.client.upgrade()
+        {
+            self.tasks.spawn(async move {
+                if let Err(error) = client.presence().set_unavailable().await {
+                    tracing::debug!(%error, "could not go offline");
+                }
+            });
+        }
+    }
+
+    fn paired(&self, jid: &Jid, lid: &Jid) {
+        self.listener.event(EngineEvent::Paired(Account {
+            jid: jid.to_string(),
+            phone: Some(jid.user.to_string()),
+            lid: Some(lid.user.to_string()),
+            push_name: None,
+        }));
+        // WhatsApp counts us as linked already; without this a crash in the next minute would leave a device that nobody has the keys of.
+        let persistence = Arc::clone(&self.persistence);
+        self.tasks.spawn(async move {
+            if let Err(error) = persistence.flush().await {
+                tracing::error!(%error, "the keys of a freshly linked device could not be stored yet");
+            }
+        });
+    }
+
+    fn end(&self, reason: EndReason) {
+        if !self.closing.load(Ordering::Acquire) {
+            self.listener.event(EngineEvent::Ended(reason));
+        }
+    }
+}
+
+impl EventHandler for Handler {
+    fn handle_event(&self, event: Arc<Event>) {
+        match &*event {
+            Event::PairingQrCode(qr) => {
+                self.transports.succeeded();
+                self.listener.event(EngineEvent::QrCode {
+                    code: qr.code.clone(),
+                    lifetime: qr.timeout,
+                });
+            }
+            Event::PairingQrCodesExhausted(_) => self.listener.event(EngineEvent::QrCodesExhausted),
+            Event::PairingCodeRefresh(_) | Event::PairingCodeError(_) => {
+                self.listener.event(EngineEvent::PairingCodeExpired);
+            }
+            Event::PairSuccess(pairing) => self.paired(&pairing.id, &pairing.lid),
+            Event::Connected(_) => self.connected(),
+            Event::OfflineSyncCompleted(_) => self.listener.event(EngineEvent::CaughtUp),
+            Event::Disconnected(disconnected) => {
+                let reason = if disconnected.reason.is_clean_shutdown() {
+                    "closed_by_server"
+                } else {
+                    "connection_lost"
+                };
+                self.listener.event(EngineEvent::Disconnected {
+                    reason: reason.to_owned(),
+                });
+            }
+            Event::LoggedOut(logged_out) => self.end(EndReason::LoggedOut {
+                reason: logout_reason(&logged_out.reason).to_owned(),
+            }),
+            Event::StreamReplaced(_) => self.end(EndReason::Replaced),
+            Event::TemporaryBan(ban) => self.end(EndReason::Banned {
+                code: ban.code.code().to_string(),
+                lasts: ban.expire.to_std().unwrap_or_default(),
+            }),
+            Event::ClientOutdated(_) => self.end(EndReason::Outdated),
+            // These two the library retries by itself.
+            Event::ConnectFailure(failure) if failure.reason.should_reconnect() => {}
+            Event::ConnectFailure(failure) => self.end(EndReason::Refused {
+                code: failure.reason.code().to_string(),
+            }),
+            Event::ServerAck(ack) if ack.class.as_deref() == Some("message") => {
+                self.listener.event(EngineEvent::Acknowledged {
+                    wa_message_id: ack.id.clone(),
+                    refused: ack.error.clone(),
+                });
+            }
+            Event::Receipt(report) => {
+                if let Some(receipt) = receipt(report) {
+                    self.listener.event(EngineEvent::Receipt(receipt));
+                }
+            }
+            Event::ChatPresence(update) => {
+                if let (Some(chat), Some(from)) = (chat(&update.source), sender(&update.source)) {
+                    let presence = chat_presence(update.state, update.media);
+                    self.listener.event(EngineEvent::Presence(PresenceChange {
+                        chat,
+                        from,
+                        presence,
+                        last_seen: None,
+                    }));
+                }
+            }
+            Event::Presence(update) => {
+                if let Some(from) = person(&update.from, None) {
+                    let presence = if update.unavailable { "unavailable" } else { "available" };
+                    let change = PresenceChange {
+                        chat: from.clone(),
+                        from,
+                        presence,
+                        last_seen: update.last_seen,
+                    };
+                    self.listener.event(EngineEvent::Presence(change));
+                }
+            }
+            // The hook has had these already; what it did not get (recovered from the phone, newsletters) is made durable here.
+            Event::Messages(batch) if !batch.hook_committed => {
+                let messages: Vec<_> = batch
+                    .iter()
+                    .filter_map(|item| message(&item.message, &item.info))
+                    .collect();
+                if !messages.is_empty() {
+                    let listener = Arc::clone(&self.listener);
+                    self.tasks.spawn(async move {
+                        if listener.messages(messages).await.is_err() {
+                            tracing::warn!("recovered messages were not recorded");
+                        }
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn logout_reason(reason: &ConnectFailureReason) -> &'static str {
+    match reason {
+        ConnectFailureReason::LoggedOut => "logged_out_by_phone",
+        ConnectFailureReason::AccountLocked => "account_locked",
+        _ => "logged_out_by_server",
+    }
+}
+
+fn chat_presence(state: ChatPresence, media: ChatPresenceMedia) -> &'static str {
+    match (state, media) {
+        (ChatPresence::Composing, ChatPresenceMedia::Audio) => "recording",
+        (ChatPresence::Composing, ChatPresenceMedia::Text) => "composing",
+        (ChatPresence::Paused, _) => "paused",
+    }
+}
+
+/// An address of ours, where the library's names a person or a group.
+fn address(jid: &Jid) -> Option<Address> {
+    let user = jid.user.to_string();
+    match jid.server {
+        Server::Pn | Server::Hosted | Server::Legacy => Some(Address::Phone(user)),
+        Server::Lid | Server::HostedLid => Some(Address::Lid(user)),
+        Server::Group => Some(Address::Group(user)),
+        _ => None,
+    }
+}
+
+fn person(jid: &Jid, alternative: Option<&Jid>) -> Option<Person> {
+    Some(Person {
+        address: address(jid)?,
+        alternative: alternative.and_then(address),
+    })
+}
+
+fn sender(source: &MessageSource) -> Option<Person> {
+    person(&source.sender, source.sender_alt.as_ref())
+}
+
+/// The conversation. In a direct one it is the other person, whose second name the stanza gives as the sender's or the recipient's.
+fn chat(source: &MessageSource) -> Option<Person> {
+    if source.is_group {
+        return person(&source.chat, None);
+    }
+    let alternative = if source.is_from_me {
+        source.recipient_alt.as_ref()
+    } else {
+        source.sender_alt.as_ref()
+    };
+    person(&source.chat, alternative)
+}
+
+fn receipt(report: &wacore::types::events::Receipt) -> Option<Receipt> {
+    let status = match report.r#type {
+        ReceiptType::Delivered | ReceiptType::Inactive => MessageStatus::Delivered,
+        ReceiptType::Read => MessageStatus::Read,
+        ReceiptType::Played => MessageStatus::Played,
+        _ => return None,
+    };
+    // Our own devices report to each other; people do not care.
+    if report.source.is_from_me {
+        return None;
+    }
+    Some(Receipt {
+        chat: chat(&report.source)?,
+        from: sender(&report.source)?,
+        wa_message_ids: report.message_ids.iter().map(ToString::to_string).collect(),
+        status,
+        at: report.timestamp,
+    })
+}
+
+/// A message of ours, or `None` when it is not for people: between the account's own devices, or from a place that this version does not know.
+fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage> {
+    if info.category == MessageCategory::Peer {
+        return None;
+    }
+    let content = content(message);
+    if content == IncomingContent::Nothing {
+        return None;
+    }
+    let base = message.get_base_message();
+    let context = base
+        .extended_text_message
+        .as_option()
+        .and_then(|text| text.context_info.as_option())
+        .and_then(|context| context.stanza_id.clone());
+    Some(IncomingMessage {
+        wa_message_id: info.id.clone(),
+        chat: chat(&info.source)?,
+        from: sender(&info.source)?,
+        from_me: info.source.is_from_me,
+        content,
+        context,
+        at: info.timestamp,
+    })
+}
+
+fn content(message: &wa::Message) -> IncomingContent {
+    if let Some(edit) = edit(message) {
+        return edit;
+    }
+    let base = message.get_base_message();
+    if let Some(protocol) = base.protocol_message.as_option() {
+        return protocol_content(protocol);
+    }
+    if let Some(text) = base.text_content() {
+        return IncomingContent::Text(text.to_owned());
+    }
+    if let Some(reaction) = base.reaction_message.as_option() {
+        let to = reaction
+            .key
+            .as_option()
+            .and_then(|key| key.id.clone())
+            .unwrap_or_default();
+        return IncomingContent::Reaction {
+            to,
+            emoji: reaction.text.clone().unwrap_or_default(),
+        };
+    }
+    let text = base.get_caption().map(str::to_owned);
+    let kind = if base.image_message.is_set() {
+        "image"
+    } else if base.video_message.is_set() {
+        "video"
+    } else if base.audio_message.is_set() {
+        "audio"
+    } else if base.document_message.is_set() {
+        "document"
+    } else if base.sticker_message.is_set() {
+        "sticker"
+    } else if base.location_message.is_set() || base.live_location_message.is_set() {
+        "location"
+    } else if base.contact_message.is_set() || base.contacts_array_message.is_set() {
+        "contacts"
+    } else if base.poll_creation_message.is_set() || base.poll_creation_message_v3.is_set() {
+        "poll"
+    } else {
+        "unsupported"
+    };
+    IncomingContent::Other { kind, text }
+}
+
+/// An edit comes wrapped (`edited_message`) around the protocol message that carries it.
+fn edit(message: &wa::Message) -> Option<IncomingContent> {
+    let wrapped = message.edited_message.as_option()?.message.as_option()?;
+    Some(protocol_content(wrapped.protocol_message.as_option()?))
+}
+
+fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent {
+    use wa::message::protocol_message::Type;
+    let of = protocol.key.as_option().and_then(|key| key.id.clone());
+    match (protocol.r#type, of) {
+        (Some(Type::REVOKE), Some(of)) => IncomingContent::Revoke { of },
+        (Some(Type::MESSAGE_EDIT), Some(of)) => match protocol
+            .edited_message
+            .as_option()
+            .and_then(|edited| edited.text_content())
+        {
+            Some(text) => IncomingContent::Edit {
+                of,
+                text: text.to_owned(),
+            },
+            None => IncomingContent::Other {
+                kind: "unsupported",
+                text: None,
+            },
+        },
+        _ => IncomingContent::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::Utc;
+
+    fn info(from_me: bool) -> MessageInfo {
+        let mut info = MessageInfo {
+            id: "3EB0".into(),
+            timestamp: Utc::now(),
+            ..MessageInfo::default()
+        };
+        info.source = MessageSource {
+            chat: "100000000001001@lid".parse().unwrap(),
+            sender: "100000000001001:3@lid".parse().unwrap(),
+            sender_alt: Some("15550001001@s.whatsapp.net".parse().unwrap()),
+            is_from_me: from_me,
+            ..MessageSource::default()
+        };
+        info
+    }
+
+    #[test]
+    fn a_text_by_lid_names_both_ids_of_its_author() {
+        let text = wa::Message {
+            conversation: Some("Hello".into()),
+            ..Default::default()
+        };
+        let message = message(&text, &info(false)).unwrap();
+        assert_eq!(message.content, IncomingContent::Text("Hello".into()));
+        assert_eq!(message.from.address, Address::Lid("100000000001001".into()));
+        assert_eq!(message.from.alternative, Some(Address::Phone("15550001001".into())));
+        assert_eq!(message.chat, message.from, "a direct conversation is the other person");
+    }
+
+    #[test]
+    fn what_devices_tell_each_other_is_nothing_for_people() {
+        let mut peer = info(true);
+        peer.category = MessageCategory::Peer;
+        let text = wa::Message {
+            conversation: Some("keys".into()),
+            ..Default::default()
+        };
+        assert_eq!(message(&text, &peer), None);
+        let settings = wa::Message {
+            protocol_message: buffa::MessageField::some(wa::message::ProtocolMessage::default()),
+            ..Default::default()
+        };
+        assert_eq!(message(&settings, &info(true)), None);
+    }
+
+    #[test]
+    fn an_unknown_kind_is_shown_rather_than_lost() {
+        let message = message(&wa::Message::default(), &info(false)).unwrap();
+        assert_eq!(
+            message.content,
+            IncomingContent::Other {
+                kind: "unsupported",
+                text: None
+            }
+        );
+    }
+}

@@ -1,0 +1,537 @@
+//! Turns what the engine tells, and what the session decides, into facts to store: events, messages, outcomes, status. No I/O.
+//!
+//! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use shared::address::{Address, Party};
+use shared::command::{Content, SendMessage};
+use shared::event::{
+    Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
+    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+};
+use shared::ids::{CommandId, MessageId, SessionId, TenantId, WorkerId};
+use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
+use shared::problem::Code;
+use shared::query::LiveStatus;
+use shared::session::{IgnoreSettings, SessionStatus};
+use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress, NewMessage};
+use tokio::sync::watch;
+
+use super::outgoing::OutgoingMessages;
+use crate::engine::{EndReason, EngineEvent, IncomingContent, IncomingMessage, Person, PresenceChange, Receipt};
+
+/// Failed attempts in a row after which a session says that it cannot connect.
+const FAILURES_TO_REPORT: u32 = 2;
+
+/// Our ids of messages, by WhatsApp's.
+pub type MessageIds = HashMap<String, MessageId>;
+
+/// Writes up one session under one claim.
+pub struct Scribe {
+    tenant: TenantId,
+    session: SessionId,
+    epoch: i64,
+    worker: WorkerId,
+    ignore: IgnoreSettings,
+    account: Option<Account>,
+    view: watch::Sender<LiveStatus>,
+    outgoing: Arc<Mutex<OutgoingMessages>>,
+}
+
+/// Facts in the making, and what to do once they are stored.
+#[derive(Default)]
+pub struct Writing {
+    /// What to store.
+    pub facts: Facts,
+    /// Commands whose end is among the facts: their numbers.
+    pub settled: Vec<i64>,
+}
+
+impl Writing {
+    /// Whether `other`'s progress could be about a message that this one makes: then they must not be stored by one statement.
+    #[must_use]
+    pub fn must_precede(&self, wa_message_ids: &[String]) -> bool {
+        self.facts
+            .messages
+            .iter()
+            .any(|message| wa_message_ids.contains(&message.wa_message_id))
+    }
+
+    fn progress(&mut self, progress: MessageProgress) {
+        let rank = |status| MessageStatus::ALL.iter().position(|other| *other == status);
+        match self
+            .facts
+            .progress
+            .iter_mut()
+            .find(|other| other.wa_message_id == progress.wa_message_id)
+        {
+            Some(other) if rank(other.status) < rank(progress.status) => *other = progress,
+            Some(_) => {}
+            None => self.facts.progress.push(progress),
+        }
+    }
+}
+
+impl Scribe {
+    /// A scribe for a session that was `status` when it was claimed.
+    #[expect(clippy::too_many_arguments, reason = "everything that identifies the claim")]
+    #[must_use]
+    pub fn new(
+        tenant: TenantId,
+        session: SessionId,
+        epoch: i64,
+        worker: WorkerId,
+        ignore: IgnoreSettings,
+        account: Option<Account>,
+        view: watch::Sender<LiveStatus>,
+        outgoing: Arc<Mutex<OutgoingMessages>>,
+    ) -> Self {
+        Self {
+            tenant,
+            session,
+            epoch,
+            worker,
+            ignore,
+            account,
+            view,
+            outgoing,
+        }
+    }
+
+    /// WhatsApp's ids of the messages for which [`Scribe::engine_event`] or [`Scribe::message`] will want our ids.
+    #[must_use]
+    pub fn references(event: &EngineEvent) -> &[String] {
+        match event {
+            EngineEvent::Receipt(receipt) => &receipt.wa_message_ids,
+            _ => &[],
+        }
+    }
+
+    /// The same for an arrived message.
+    #[must_use]
+    pub fn message_reference(message: &IncomingMessage) -> Option<&String> {
+        match &message.content {
+            IncomingContent::Reaction { to: id, .. }
+            | IncomingContent::Edit { of: id, .. }
+            | IncomingContent::Revoke { of: id } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Writes up something that happened on the connection.
+    pub fn engine_event(&mut self, writing: &mut Writing, event: &EngineEvent, ids: &MessageIds) {
+        match event {
+            EngineEvent::QrCode { code, lifetime } => {
+                let expires_at = Utc::now() + TimeDelta::from_std(*lifetime).unwrap_or_default();
+                writing.facts.session.qr = Some(Some((code.clone(), expires_at)));
+                self.status(writing, SessionStatus::Qr, None);
+                self.event(
+                    writing,
+                    &Event::SessionQr(LinkCode {
+                        code: code.clone(),
+                        expires_at,
+                    }),
+                    None,
+                );
+            }
+            EngineEvent::QrCodesExhausted => writing.facts.session.qr = Some(None),
+            EngineEvent::PairingCodeExpired => writing.facts.session.pairing_code = Some(None),
+            EngineEvent::Paired(account) => {
+                self.linked(writing, account);
+                self.status(writing, SessionStatus::Connecting, None);
+            }
+            EngineEvent::Connecting { failures } => self.connecting(writing, *failures),
+            EngineEvent::Connected(account) => {
+                self.linked(writing, account);
+                self.status(writing, SessionStatus::Connected, None);
+            }
+            EngineEvent::CaughtUp => {}
+            EngineEvent::Disconnected { reason } => {
+                if self.account.is_some() {
+                    self.status(writing, SessionStatus::Disconnected, Some(reason));
+                }
+            }
+            EngineEvent::Ended(reason) => self.ended(writing, reason),
+            EngineEvent::Acknowledged { wa_message_id, refused } => {
+                self.acknowledged(writing, wa_message_id, refused.as_deref());
+            }
+            EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, ids),
+            EngineEvent::Presence(change) => self.presence(writing, change),
+        }
+    }
+
+    /// Notes the account that is linked.
+    pub fn linked(&mut self, writing: &mut Writing, account: &Account) {
+        let known = self.account.as_ref();
+        let account = Account {
+            push_name: account
+                .push_name
+                .clone()
+                .or_else(|| known.and_then(|known| known.push_name.clone())),
+            ..account.clone()
+        };
+        if known != Some(&account) {
+            writing.facts.session.account = Some(Some(account.clone()));
+            self.account = Some(account);
+        }
+        writing.facts.session.qr = Some(None);
+        writing.facts.session.pairing_code = Some(None);
+    }
+
+    /// Notes that no account is linked any more.
+    pub fn unlinked(&mut self, writing: &mut Writing) {
+        self.account = None;
+        writing.facts.session.account = Some(None);
+        writing.facts.session.qr = Some(None);
+        writing.facts.session.pairing_code = Some(None);
+    }
+
+    fn connecting(&mut self, writing: &mut Writing, failures: u32) {
+        let linked = self.account.is_some();
+        let current = self.view.borrow().status;
+        if failures >= FAILURES_TO_REPORT {
+            let status = if linked {
+                SessionStatus::Disconnected
+            } else {
+                SessionStatus::Starting
+            };
+            self.status(writing, status, Some("cannot_connect"));
+        } else if linked && current == SessionStatus::Starting {
+            self.status(writing, SessionStatus::Connecting, None);
+        }
+    }
+
+    fn ended(&mut self, writing: &mut Writing, reason: &EndReason) {
+        match reason {
+            EndReason::LoggedOut { reason } => {
+                self.unlinked(writing);
+                self.status(writing, SessionStatus::LoggedOut, Some(reason));
+            }
+            EndReason::Replaced => self.status(writing, SessionStatus::Failed, Some("replaced")),
+            EndReason::Banned { code, lasts } => {
+                self.status(
+                    writing,
+                    SessionStatus::Banned,
+                    Some(&format!("banned_{code}_for_{}_s", lasts.as_secs())),
+                );
+            }
+            EndReason::Outdated => self.status(writing, SessionStatus::Failed, Some("client_outdated")),
+            EndReason::Refused { code } => {
+                self.status(writing, SessionStatus::Failed, Some(&format!("refused_{code}")));
+            }
+            EndReason::Broken { .. } | EndReason::Closed => {}
+        }
+    }
+
+    /// Notes what the session is now. Says so only when it changes.
+    pub fn status(&mut self, writing: &mut Writing, status: SessionStatus, reason: Option<&str>) {
+        let reason = reason.map(str::to_owned);
+        let changed = {
+            let view = self.view.borrow();
+            view.status != status || view.reason != reason
+        };
+        if !changed {
+            return;
+        }
+        self.view.send_modify(|view| {
+            view.connected_since = (status == SessionStatus::Connected).then(Utc::now);
+            view.status = status;
+            view.reason.clone_from(&reason);
+        });
+        writing.facts.session.status = Some((status, reason.clone()));
+        let event = Event::SessionStatus(SessionStatusChanged {
+            status,
+            reason,
+            account: self.account.as_ref().map(party_of),
+            holder: self.worker,
+            epoch: self.epoch,
+        });
+        self.event(writing, &event, None);
+    }
+
+    /// Notes a pairing code, and with it the end of the command that asked for it.
+    pub fn pairing_code(&mut self, writing: &mut Writing, command: CommandId, code: &str, expires_at: DateTime<Utc>) {
+        writing.facts.session.pairing_code = Some(Some((code.to_owned(), expires_at)));
+        let link_code = LinkCode {
+            code: code.to_owned(),
+            expires_at,
+        };
+        let result = serde_json::to_value(&link_code).ok();
+        writing.facts.outcomes.push(CommandOutcome::done(command, result));
+        self.event(writing, &Event::SessionPairingCode(link_code), None);
+    }
+
+    fn acknowledged(&mut self, writing: &mut Writing, wa_message_id: &str, refused: Option<&str>) {
+        let found = self
+            .outgoing
+            .lock()
+            .by_wa_id(wa_message_id)
+            .map(|(sequence, outgoing)| (sequence, outgoing.clone()));
+        let Some((sequence, outgoing)) = found else { return };
+        if writing.settled.contains(&sequence) {
+            return;
+        }
+        if let Some(code) = refused {
+            let detail = format!("WhatsApp's server refused it with code {code}");
+            self.failed(
+                writing,
+                sequence,
+                outgoing.command,
+                &outgoing.message,
+                Code::MessageRefused,
+                &detail,
+            );
+            return;
+        }
+        let message = self.sent_message(&outgoing.message);
+        writing.facts.outcomes.push(CommandOutcome::done(
+            outgoing.command,
+            Some(json!({ "message_id": outgoing.message.message_id })),
+        ));
+        writing.progress(MessageProgress {
+            wa_message_id: wa_message_id.to_owned(),
+            status: MessageStatus::Sent,
+            error_code: None,
+            error_detail: None,
+        });
+        writing.settled.push(sequence);
+        let key = format!("sent:{}", outgoing.message.message_id);
+        self.event(writing, &Event::MessageSent(Box::new(message)), Some(key));
+    }
+
+    /// Notes that a message will not be sent, and with it the end of its command.
+    pub fn failed(
+        &mut self,
+        writing: &mut Writing,
+        sequence: i64,
+        command: CommandId,
+        message: &SendMessage,
+        code: Code,
+        detail: &str,
+    ) {
+        writing
+            .facts
+            .outcomes
+            .push(CommandOutcome::failed(command, code.as_str(), detail));
+        writing.progress(MessageProgress {
+            wa_message_id: message.wa_message_id.clone(),
+            status: MessageStatus::Failed,
+            error_code: Some(code.as_str().to_owned()),
+            error_detail: Some(detail.to_owned()),
+        });
+        writing.settled.push(sequence);
+        let event = Event::MessageFailed(MessageFailed {
+            message: MessageReference {
+                message_id: Some(message.message_id),
+                wa_message_id: message.wa_message_id.clone(),
+                chat: Party::new(&message.to, None),
+            },
+            error: MessageError {
+                code: code.as_str().to_owned(),
+                detail: detail.to_owned(),
+            },
+        });
+        self.event(writing, &event, Some(format!("failed:{}", message.message_id)));
+    }
+
+    fn sent_message(&self, message: &SendMessage) -> Message {
+        let Content::Text { body } = &message.content;
+        Message {
+            id: message.message_id,
+            session_id: self.session,
+            wa_message_id: message.wa_message_id.clone(),
+            chat: Party::new(&message.to, None),
+            from: self.account.as_ref().map(party_of).unwrap_or_default(),
+            from_me: true,
+            kind: "text".to_owned(),
+            content: text_content(body),
+            context: message.quote.as_ref().map(|quote| MessageContext {
+                wa_message_id: quote.wa_message_id.clone(),
+            }),
+            status: MessageStatus::Sent,
+            error: None,
+            timestamp: Utc::now(),
+        }
+    }
+
+    fn receipt(&mut self, writing: &mut Writing, receipt: &Receipt, ids: &MessageIds) {
+        for wa_message_id in &receipt.wa_message_ids {
+            // A report on a message whose acknowledgement we never saw: WhatsApp has it.
+            self.acknowledged(writing, wa_message_id, None);
+            let Some(message_id) = ids
+                .get(wa_message_id)
+                .copied()
+                .or_else(|| self.outgoing_id(wa_message_id))
+            else {
+                continue;
+            };
+            writing.progress(MessageProgress {
+                wa_message_id: wa_message_id.clone(),
+                status: receipt.status,
+                error_code: None,
+                error_detail: None,
+            });
+            let participant = party(&receipt.from);
+            let key = format!("status:{wa_message_id}:{}:{}", receipt.status, receipt.from.address);
+            let event = Event::MessageStatus(MessageStatusChanged {
+                message: MessageReference {
+                    message_id: Some(message_id),
+                    wa_message_id: wa_message_id.clone(),
+                    chat: party(&receipt.chat),
+                },
+                status: receipt.status,
+                participant: Some(participant),
+            });
+            self.event_at(writing, &event, receipt.at, Some(key));
+        }
+    }
+
+    fn outgoing_id(&self, wa_message_id: &str) -> Option<MessageId> {
+        self.outgoing
+            .lock()
+            .by_wa_id(wa_message_id)
+            .map(|(_, outgoing)| outgoing.message.message_id)
+    }
+
+    fn presence(&mut self, writing: &mut Writing, change: &PresenceChange) {
+        let event = Event::PresenceUpdated(PresenceUpdated {
+            chat: party(&change.chat),
+            from: party(&change.from),
+            presence: change.presence.to_owned(),
+            last_seen: change.last_seen,
+        });
+        self.event(writing, &event, None);
+    }
+
+    /// Writes up a message that arrived, or that another device of the account has sent.
+    pub fn message(&mut self, writing: &mut Writing, incoming: &IncomingMessage, ids: &MessageIds) {
+        if self.ignore.groups && matches!(incoming.chat.address, Address::Group(_)) {
+            return;
+        }
+        let (chat, from) = (party(&incoming.chat), party(&incoming.from));
+        let wa_message_id = printable(&incoming.wa_message_id);
+        let key = |kind: &str| {
+            Some(format!(
+                "{kind}:{}:{}:{wa_message_id}",
+                incoming.chat.address, incoming.from.address
+            ))
+        };
+        let reference = |id: &String| MessageReference {
+            message_id: ids.get(id).copied(),
+            wa_message_id: printable(id),
+            chat: chat.clone(),
+        };
+        let (kind, content) = match &incoming.content {
+            IncomingContent::Nothing => return,
+            IncomingContent::Reaction { to, emoji } => {
+                let event = Event::MessageReaction(MessageReaction {
+                    message: reference(to),
+                    from,
+                    emoji: printable(emoji),
+                });
+                return self.event_at(writing, &event, incoming.at, key("reaction"));
+            }
+            IncomingContent::Edit { of, text } => {
+                let event = Event::MessageEdited(MessageEdited {
+                    message: reference(of),
+                    from,
+                    kind: "text".to_owned(),
+                    content: text_content(&printable(text)),
+                });
+                return self.event_at(writing, &event, incoming.at, key("edit"));
+            }
+            IncomingContent::Revoke { of } => {
+                let event = Event::MessageRevoked(MessageRevoked {
+                    message: reference(of),
+                    from,
+                });
+                return self.event_at(writing, &event, incoming.at, key("revoke"));
+            }
+            IncomingContent::Text(text) => ("text", text_content(&printable(text))),
+            IncomingContent::Other { kind, text } => (*kind, other_content(kind, text.as_deref())),
+        };
+        let message = Message {
+            id: MessageId::generate(),
+            session_id: self.session,
+            wa_message_id: wa_message_id.clone(),
+            chat,
+            from,
+            from_me: incoming.from_me,
+            kind: kind.to_owned(),
+            content,
+            context: incoming.context.as_deref().map(|id| MessageContext {
+                wa_message_id: printable(id),
+            }),
+            status: if incoming.from_me {
+                MessageStatus::Sent
+            } else {
+                MessageStatus::Received
+            },
+            error: None,
+            timestamp: incoming.at,
+        };
+        writing.facts.messages.push(NewMessage::from(&message));
+        let event = if incoming.from_me {
+            Event::MessageSent(Box::new(message))
+        } else {
+            Event::MessageReceived(Box::new(message))
+        };
+        self.event_at(writing, &event, incoming.at, key("message"));
+    }
+
+    fn event(&self, writing: &mut Writing, event: &Event, dedupe_key: Option<String>) {
+        self.event_at(writing, event, Utc::now(), dedupe_key);
+    }
+
+    fn event_at(&self, writing: &mut Writing, event: &Event, at: DateTime<Utc>, dedupe_key: Option<String>) {
+        // Within one statement the database cannot see what the statement itself writes.
+        if dedupe_key.is_some() && writing.facts.events.iter().any(|draft| draft.dedupe_key == dedupe_key) {
+            return;
+        }
+        match Draft::new(self.tenant, self.session, event, at, dedupe_key) {
+            Ok(draft) => writing.facts.events.push(draft),
+            Err(error) => tracing::error!(session = %self.session, %error, "an event could not be written as JSON"),
+        }
+        self.view.send_modify(|view| view.last_event_at = Some(Utc::now()));
+    }
+}
+
+fn party(person: &Person) -> Party {
+    Party::new(&person.address, person.alternative.as_ref())
+}
+
+fn party_of(account: &Account) -> Party {
+    let jid = account.phone.as_ref().map_or_else(
+        || account.jid.clone(),
+        |phone| Address::Phone(phone.clone()).to_string(),
+    );
+    Party {
+        jid,
+        phone: account.phone.clone(),
+        lid: account.lid.clone(),
+    }
+}
+
+fn other_content(kind: &str, text: Option<&str>) -> Map<String, Value> {
+    let mut content = Map::new();
+    let value = text.map_or_else(|| json!({}), |text| json!({ "caption": printable(text) }));
+    content.insert(kind.to_owned(), value);
+    content
+}
+
+/// Text from outside as Postgres can keep it: it takes every character but NUL.
+fn printable(text: &str) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{FFFD}")
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests;
