@@ -1,0 +1,29 @@
+//! The canonical API: every route with its documentation.
+//!
+//! A handler extracts, makes one call of a use case, and answers. Use cases stand beside their handlers and speak to the store; commands go
+//! through [`crate::intake`] and nowhere else.
+
+pub mod api_keys;
+pub mod commands;
+pub mod events;
+pub mod messages;
+pub mod operations;
+pub mod sessions;
+pub mod tenants;
+pub mod webhooks;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::app::App;
+
+/// Every route that needs a key.
+pub fn protected() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .merge(sessions::routes())
+        .merge(messages::routes())
+        .merge(commands::routes())
+        .merge(webhooks::routes())
+        .merge(events::routes())
+        .merge(tenants::routes())
+        .merge(api_keys::routes())
+}

@@ -1,0 +1,159 @@
+//! The gateway's configuration. Every flag is also a variable; `--help` is the reference, so comments are written for operators.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser};
+use secrecy::{ExposeSecret as _, SecretString};
+use shared::config::{
+    ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions, ShutdownOptions,
+    TelemetryOptions, secret,
+};
+
+/// The shortest operator key, in characters.
+const SHORTEST_ADMIN_KEY: usize = 32;
+
+/// Rookery's gateway: REST in, commands out.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "rookery-gateway", version, about)]
+pub struct Configuration {
+    /// Where the API is served.
+    #[arg(long, env = "ROOKERY_LISTEN_ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen_address: SocketAddr,
+    /// The operator's key.
+    #[command(flatten)]
+    pub admin: AdminOptions,
+    /// The bounds of every request.
+    #[command(flatten)]
+    pub limits: LimitOptions,
+    /// Where this process runs.
+    #[command(flatten)]
+    pub region: RegionOptions,
+    /// The key to which secrets are sealed.
+    #[command(flatten)]
+    pub region_key: RegionPublicOptions,
+    /// PostgreSQL.
+    #[command(flatten)]
+    pub database: DatabaseOptions,
+    /// NATS.
+    #[command(flatten)]
+    pub nats: NatsOptions,
+    /// Where webhooks and proxies may lead.
+    #[command(flatten)]
+    pub egress: EgressOptions,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: TelemetryOptions,
+    /// How the process stops.
+    #[command(flatten)]
+    pub shutdown: ShutdownOptions,
+}
+
+/// The operator's key.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Administration")]
+pub struct AdminOptions {
+    /// The operator's key, at least 32 visible ASCII characters: creates tenants and their keys and acts for any tenant.
+    #[arg(long, env = "ROOKERY_ADMIN_KEY", hide_env_values = true)]
+    pub admin_key: Option<SecretString>,
+    /// A file that holds the operator's key.
+    #[arg(long, env = "ROOKERY_ADMIN_KEY_FILE")]
+    pub admin_key_file: Option<PathBuf>,
+}
+
+impl AdminOptions {
+    /// Reads the key.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is missing, too short, or could not be sent in a header.
+    pub fn key(&self) -> Result<SecretString, ConfigError> {
+        let key = secret(
+            "ROOKERY_ADMIN_KEY",
+            self.admin_key.as_ref(),
+            self.admin_key_file.as_deref(),
+        )?;
+        let text = key.expose_secret();
+        if text.len() < SHORTEST_ADMIN_KEY || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(ConfigError::Invalid(format!(
+                "ROOKERY_ADMIN_KEY must have at least {SHORTEST_ADMIN_KEY} visible ASCII characters"
+            )));
+        }
+        Ok(key)
+    }
+}
+
+/// The bounds of every request.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct LimitOptions {
+    /// The largest body, in bytes.
+    #[arg(long, env = "ROOKERY_MAX_BODY_BYTES", default_value_t = 1024 * 1024)]
+    pub max_body_bytes: usize,
+    /// Seconds after which a request is given up. Longer than the longest wait that clients may ask for (30).
+    #[arg(long, env = "ROOKERY_REQUEST_SECONDS", default_value_t = 35)]
+    pub request_seconds: u64,
+    /// Requests that run at once; one more is answered with 503.
+    #[arg(long, env = "ROOKERY_MAX_REQUESTS", default_value_t = 1024)]
+    pub max_requests: usize,
+    /// Clients that follow events live at once; one more is answered with 503.
+    #[arg(long, env = "ROOKERY_MAX_EVENT_STREAMS", default_value_t = 1024)]
+    pub max_event_streams: usize,
+    /// Connections that are open at once; further ones wait in the kernel's queue.
+    #[arg(long, env = "ROOKERY_MAX_CONNECTIONS", default_value_t = 8192)]
+    pub max_connections: usize,
+    /// Seconds between "not ready" and the end of accepting connections when stopping, so that load balancers notice.
+    #[arg(long, env = "ROOKERY_UNREADY_SECONDS", default_value_t = 1)]
+    pub unready_seconds: u64,
+}
+
+impl LimitOptions {
+    /// After which time a request is given up.
+    #[must_use]
+    pub fn request_time(&self) -> Duration {
+        Duration::from_secs(self.request_seconds)
+    }
+
+    /// How long a stopping gateway says "not ready" and still accepts.
+    #[must_use]
+    pub fn unready_time(&self) -> Duration {
+        Duration::from_secs(self.unready_seconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admin(key: &str) -> Result<SecretString, ConfigError> {
+        AdminOptions {
+            admin_key: Some(SecretString::from(key.to_owned())),
+            admin_key_file: None,
+        }
+        .key()
+    }
+
+    #[test]
+    fn a_weak_or_missing_operator_key_stops_the_start() {
+        let missing = AdminOptions {
+            admin_key: None,
+            admin_key_file: None,
+        };
+        assert!(matches!(missing.key(), Err(ConfigError::Missing { .. })));
+        for key in ["", "admin", &"k".repeat(31), &"with space ".repeat(4)] {
+            let error = admin(key).unwrap_err();
+            assert!(error.to_string().contains("ROOKERY_ADMIN_KEY"));
+            assert!(
+                key.is_empty() || !error.to_string().contains(key),
+                "the value is not shown"
+            );
+        }
+        assert!(admin(&"k".repeat(32)).is_ok());
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Configuration::command().debug_assert();
+    }
+}

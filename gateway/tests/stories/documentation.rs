@@ -1,0 +1,63 @@
+//! What a gateway serves of itself without a key.
+
+use crate::gateway::World;
+
+#[tokio::test]
+async fn health_readiness_metrics_and_documentation_need_no_key() {
+    let world = World::new().await;
+    let stranger = world.gateway.stranger();
+    assert_eq!(stranger.get("/healthz").await.expect(200).bytes, b"ok\n");
+    let ready = stranger.get("/readyz").await.expect(200);
+    assert_eq!(ready.json["ready"], true);
+    assert_eq!(ready.json["checks"]["postgres"], true);
+    assert_eq!(
+        ready.json["checks"]["nats"], false,
+        "a gateway is ready without its broker"
+    );
+    stranger.get("/metrics").await.expect(200);
+
+    let document = stranger.get("/openapi.json").await.expect(200);
+    assert_eq!(document.json["info"]["title"], "Rookery");
+    assert!(document.json["components"]["schemas"]["Problem"].is_object());
+    stranger.get("/docs").await.expect(303);
+    let page = stranger.get("/docs/").await.expect(200);
+    assert!(String::from_utf8_lossy(&page.bytes).contains("swagger"));
+    stranger.get("/docs/swagger-ui-bundle.js").await.expect(200);
+}
+
+#[tokio::test]
+async fn every_problems_type_leads_to_its_paragraph() {
+    let world = World::new().await;
+    let stranger = world.gateway.stranger();
+    let problem = stranger.get("/v1/sessions").await.expect_problem("unauthorized");
+    let kind = problem.text("/type");
+    let (page, anchor) = kind.split_once('#').unwrap();
+    let page = stranger.get(page).await.expect(200);
+    let text = String::from_utf8_lossy(&page.bytes);
+    assert!(text.contains(&format!("id=\"{anchor}\"")));
+    assert!(page.headers["content-type"].to_str().unwrap().starts_with("text/html"));
+}
+
+/// References inside the document must lead somewhere, or generated clients do not compile.
+#[tokio::test]
+async fn every_reference_in_the_document_resolves() {
+    let world = World::new().await;
+    let document = world.gateway.stranger().get("/openapi.json").await.expect(200).json;
+    let mut open = vec![&document];
+    let mut references = 0;
+    while let Some(value) = open.pop() {
+        match value {
+            serde_json::Value::Object(map) => {
+                if let Some(reference) = map.get("$ref").and_then(|reference| reference.as_str()) {
+                    let pointer = reference.trim_start_matches('#');
+                    assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+                    references += 1;
+                }
+                open.extend(map.values());
+            }
+            serde_json::Value::Array(items) => open.extend(items),
+            _ => {}
+        }
+    }
+    assert!(references > 50);
+}

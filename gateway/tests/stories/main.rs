@@ -1,0 +1,29 @@
+//! Stories of the gateway: the real router with a real Postgres; NATS is away unless a story starts one.
+//!
+//! Needs `ROOKERY_TEST_DATABASE_URL` (a server where the role may create databases and is no superuser, so that row-level security binds it; each
+//! story makes its own database and drops it) and, for the stories about the broker, `ROOKERY_TEST_NATS_SERVER` (the `nats-server` program).
+//! `deploy/local test` provides both.
+
+#![expect(clippy::unwrap_used, reason = "a story that meets the unexpected has failed")]
+
+mod bad_input;
+mod broker;
+mod client;
+mod database;
+mod documentation;
+mod events;
+mod gateway;
+mod idempotency;
+mod isolation;
+mod keys;
+mod messages;
+mod nats;
+mod outages;
+mod pairing;
+mod proxy;
+mod row_security;
+mod secrets;
+mod sessions;
+mod shutdown;
+mod wait;
+mod webhooks;
