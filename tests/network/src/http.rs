@@ -1,0 +1,78 @@
+//! The HTTP interface: it plays the people, breaks things on purpose, and shows what happened.
+//!
+//! It is open to everybody who can reach it and belongs on a loopback address. Bodies and answers are JSON; numbers are
+//! digits, addresses are digits or JIDs in either spelling. Errors are `{"error": code, "detail": sentence}`.
+//!
+//! | route | body → answer |
+//! |---|---|
+//! | `POST /phones` | `{number?, name?}` → `{number, lid}`; an existing number stays as it is |
+//! | `GET /phones/{number}` | → name, presence, and for each companion whether it is connected and what it has not acknowledged |
+//! | `POST /phones/{number}/scan` | `{qr}` → `{jid, lid, device}` once the companion has accepted; 409 `qr_expired`, `not_accepted`, 422 `not_a_qr_code`, `keys_differ` |
+//! | `POST /phones/{number}/enter-code` | `{code}` → the same; 409 `code_wrong`, `code_expired`, `not_accepted` |
+//! | `POST /admin/mock-phone/scan-qr` | the text of a QR code → the same; the client's push name decides whose phone it is |
+//! | `POST /phones/{number}/messages` | `{to, type: "text", text}`, `{to, type: "reaction", id, emoji, from_me?}`, `{to, type: "edit", id, text}`, `{to, type: "revoke", id}` → `{id}` |
+//! | `GET /phones/{number}/messages?after=&wait=` | → `{messages, receipts, typing, next}` after a cursor, waiting up to 60 seconds for something |
+//! | `POST /phones/{number}/read` | `{ids, from?}` → the senders get read receipts |
+//! | `POST /phones/{number}/typing` | `{to, state: "composing" \| "recording" \| "paused"}` |
+//! | `POST /phones/{number}/presence` | `{state: "available" \| "unavailable"}` |
+//! | `POST /phones/{number}/profile` | `{name}`: a new push name |
+//! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
+//! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |
+//! | `POST /provision` | `{count, prefix?, phone?}` → `{accounts}`: linked accounts with their companions' credentials |
+//! | `POST /faults`, `GET`, `DELETE` | see [`crate::faults`]: `{kind, session?, count?, delay_ms?, code?, conflict?}` → `{fault, affected}` |
+//! | `GET /ledger?session=&after=&limit=` | → `{entries, first, last}`, see [`crate::ledger`] |
+//! | `GET /stats` · `GET /root-key` · `GET /healthz` | counters · the certificate root in hexadecimal · health |
+
+pub mod admin;
+pub mod evidence;
+pub mod faults;
+pub mod phones;
+pub mod problem;
+pub mod provision;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::network::Network;
+
+/// Serves the interface until it is stopped.
+pub async fn serve(network: Arc<Network>, listener: TcpListener, stop: CancellationToken) {
+    let serving = axum::serve(listener, router(network));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        outcome = serving => {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "the HTTP interface failed");
+            }
+        }
+    }
+}
+
+fn router(network: Arc<Network>) -> Router {
+    Router::new()
+        .route("/phones", post(phones::create))
+        .route("/phones/{number}", get(phones::describe))
+        .route("/phones/{number}/scan", post(phones::scan))
+        .route("/phones/{number}/enter-code", post(phones::enter_code))
+        .route("/phones/{number}/messages", post(phones::send).get(phones::received))
+        .route("/phones/{number}/read", post(phones::read))
+        .route("/phones/{number}/typing", post(phones::typing))
+        .route("/phones/{number}/presence", post(phones::presence))
+        .route("/phones/{number}/profile", post(phones::profile))
+        .route("/phones/{number}/unlink", post(phones::unlink))
+        .route("/phones/{number}/online", post(phones::online))
+        .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))
+        .route("/provision", post(provision::provision))
+        .route("/faults", post(faults::add).get(faults::list).delete(faults::clear))
+        .route("/root-key", get(admin::root_key))
+        .route("/stats", get(evidence::stats))
+        .route("/ledger", get(evidence::ledger))
+        .route("/healthz", get(admin::healthz))
+        .fallback(problem::no_such_route)
+        .method_not_allowed_fallback(problem::no_such_method)
+        .with_state(network)
+}

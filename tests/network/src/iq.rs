@@ -1,0 +1,42 @@
+//! Requests and answers: every `iq` of a logged-in device is answered, an unknown one with error 501.
+//!
+//! Silence would cost a client up to 75 seconds, and Baileys its keep-alive, which counts any inbound stanza
+//! (Baileys Socket/socket.ts:688-718).
+
+use std::sync::Arc;
+
+use wacore_binary::Node;
+
+use crate::network::Network;
+use crate::node::{attribute, attribute_is, child, error, result};
+use crate::stanza::Session;
+use crate::{app_state, devices, messages, prekeys, settings, usync};
+
+/// Answers one request. Groups, media, pictures and newsletters get their own lines here when they exist.
+pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node> {
+    if attribute_is(iq, "type", "result") || attribute_is(iq, "type", "error") {
+        return Vec::new();
+    }
+    let setting = attribute_is(iq, "type", "set");
+    let namespace = attribute(iq, "xmlns");
+    let answer = match (namespace.as_deref().unwrap_or_default(), setting) {
+        ("passive", true) if child(iq, "active").is_some() => return messages::offline::activate(network, session, iq),
+        ("passive", true) => result(iq).build(),
+        ("encrypt", false) => prekeys::get(network, session, iq),
+        ("encrypt", true) => prekeys::set(session, iq),
+        ("usync", _) => usync::answer(network, session, iq),
+        ("w:sync:app:state", _) => app_state::answer(network, session, iq),
+        ("md", true) => return devices::answer(network, session, iq),
+        ("abt", _) => settings::properties(iq),
+        ("blocklist", false) => settings::block_list(iq),
+        ("privacy", false) => settings::privacy(iq),
+        ("privacy", true) if child(iq, "tokens").is_some() => result(iq).build(),
+        // Pings, telemetry and "I am up to date".
+        ("w:p" | "w:stats" | "urn:xmpp:whatsapp:dirty", _) => result(iq).build(),
+        (unknown, _) => {
+            tracing::debug!(namespace = unknown, "an iq that this network does not know");
+            error(iq, 501, "feature-not-implemented")
+        }
+    };
+    vec![answer]
+}
