@@ -1,0 +1,174 @@
+//! An unmodified Baileys client as the independent counterpart: what it pairs with, sends and decrypts, it does with its own implementation of
+//! the protocol. It is `tests/baileys/client.mjs`, driven by lines of JSON.
+
+use std::collections::VecDeque;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout_at};
+
+use crate::directory::open_log;
+use crate::network::Phone;
+use crate::process::mark;
+use crate::repository;
+use crate::stack::Stack;
+
+/// How long an expected event may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running Baileys client; it ends when it is dropped.
+#[derive(Debug)]
+pub struct Baileys {
+    commands: ChildStdin,
+    events: mpsc::UnboundedReceiver<Value>,
+    unclaimed: VecDeque<Value>,
+    /// Killed when dropped.
+    _process: Child,
+}
+
+/// A message as Baileys has decrypted it.
+#[derive(Debug, Clone)]
+pub struct BaileysMessage {
+    /// WhatsApp's id.
+    pub id: String,
+    /// The conversation, as Baileys names it.
+    pub from: String,
+    /// The text.
+    pub text: String,
+    /// Everything it told.
+    pub event: Value,
+}
+
+impl Baileys {
+    /// Starts a client called `name`. The same name of the same stack finds its credentials again.
+    ///
+    /// # Errors
+    /// When Node or Baileys is not installed.
+    pub async fn start(stack: &Stack, name: &str) -> anyhow::Result<Self> {
+        let folder = repository::root().join("tests/baileys");
+        ensure!(
+            folder.join("node_modules/baileys").is_dir(),
+            "Baileys is not installed: `npm ci --prefix tests/baileys`"
+        );
+        let directory = &stack.site().directory;
+        let process_name = format!("baileys-{name}");
+        let mut process = Command::new("node")
+            .arg(folder.join("client.mjs"))
+            .args(["--url", stack.network().protocol_url(), "--name", name])
+            .args(["--root-key", &stack.network().root_key().await?])
+            .arg("--auth")
+            .arg(directory.data_of(&process_name))
+            .envs(mark(directory, &process_name))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(open_log(&directory.log_file(&process_name))?)
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run node: the counterpart needs Node 20 or newer")?;
+        let commands = process.stdin.take().context("node has no input")?;
+        let mut lines = BufReader::new(process.stdout.take().context("node has no output")?).lines();
+        let (sender, events) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                let event =
+                    serde_json::from_str(&line).unwrap_or_else(|_| json!({ "event": "nonsense", "line": line }));
+                if sender.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self {
+            commands,
+            events,
+            unclaimed: VecDeque::new(),
+            _process: process,
+        })
+    }
+
+    /// A new client that is linked to the phone by QR code and logged in.
+    ///
+    /// # Errors
+    /// When it cannot be linked.
+    pub async fn paired(stack: &Stack, name: &str, phone: &Phone) -> anyhow::Result<Self> {
+        let mut client = Self::start(stack, name).await?;
+        let qr = client.event("qr").await?;
+        phone
+            .scan(qr["qr"].as_str().context("a QR event without a code")?)
+            .await?;
+        client.event("open").await?;
+        Ok(client)
+    }
+
+    /// Sends a text and returns its id.
+    ///
+    /// # Errors
+    /// When Baileys cannot send it.
+    pub async fn send_text(&mut self, to: &str, text: &str) -> anyhow::Result<String> {
+        self.command(&json!({ "do": "send", "to": to, "text": text })).await?;
+        let sent = self.event("sent").await?;
+        Ok(sent["id"].as_str().context("a sent message without an id")?.to_owned())
+    }
+
+    /// The first message with this text that nobody has claimed yet.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn text(&mut self, text: &str) -> anyhow::Result<BaileysMessage> {
+        let is_it = |event: &Value| event["event"] == "message" && event["text"] == text;
+        let event = self.first(&format!("the message '{text}'"), is_it).await?;
+        let field = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        Ok(BaileysMessage {
+            id: field("id"),
+            from: field("from"),
+            text: field("text"),
+            event,
+        })
+    }
+
+    /// Gives a command.
+    ///
+    /// # Errors
+    /// When the client has ended.
+    pub async fn command(&mut self, command: &Value) -> anyhow::Result<()> {
+        let line = format!("{command}\n");
+        self.commands
+            .write_all(line.as_bytes())
+            .await
+            .context("Baileys has ended")
+    }
+
+    /// The first event of this kind that nobody has claimed yet.
+    ///
+    /// # Errors
+    /// When none comes.
+    pub async fn event(&mut self, kind: &str) -> anyhow::Result<Value> {
+        self.first(kind, |event| event["event"] == kind).await
+    }
+
+    /// The first event that fits and that nobody has claimed yet; others stay for later.
+    ///
+    /// # Errors
+    /// When none comes: the text lists what came instead.
+    pub async fn first(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        if let Some(place) = self.unclaimed.iter().position(&fits) {
+            return self.unclaimed.remove(place).context("the place was just found");
+        }
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let event = match timeout_at(deadline, self.events.recv()).await {
+                Ok(Some(event)) => event,
+                Ok(None) => bail!("Baileys ended before {what} came; what came: {:?}", self.unclaimed),
+                Err(_) => bail!("{what} never came from Baileys; what came: {:?}", self.unclaimed),
+            };
+            if fits(&event) {
+                return Ok(event);
+            }
+            self.unclaimed.push_back(event);
+        }
+    }
+}

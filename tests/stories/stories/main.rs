@@ -1,0 +1,28 @@
+//! Every story, by theme.
+
+mod gateway;
+mod local;
+mod messages;
+mod pairing;
+mod safety;
+mod takeover;
+mod trouble;
+mod webhooks;
+
+use std::process::ExitCode;
+
+use stories::Tale;
+
+fn main() -> ExitCode {
+    let themes: [Vec<Tale>; 8] = [
+        pairing::stories(),
+        messages::stories(),
+        webhooks::stories(),
+        gateway::stories(),
+        takeover::stories(),
+        trouble::stories(),
+        safety::stories(),
+        local::stories(),
+    ];
+    stories::runner::run(themes.concat())
+}
