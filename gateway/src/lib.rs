@@ -14,6 +14,7 @@
 //! | request → command | [`intake`] |
 //! | command → broker, after the commit | [`relay`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
+//! | a page for people, on top of the same routes | [`panel`] |
 
 pub mod api;
 pub mod app;
@@ -28,6 +29,7 @@ pub mod intake;
 pub mod metrics;
 pub mod openapi;
 pub mod outcome;
+pub mod panel;
 pub mod problem;
 pub mod relay;
 pub mod server;
@@ -59,6 +61,7 @@ pub fn router(app: App) -> Router {
     openapi::complete(&mut document);
     routes
         .merge(docs::routes(document))
+        .merge(panel::routes())
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(CatchPanicLayer::custom(middleware::panicked))

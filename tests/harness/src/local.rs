@@ -1,8 +1,10 @@
 //! The local stack: what `deploy/local` does once the machine has what it needs.
 
 mod commands;
+mod database;
 mod demo;
 mod down;
+mod statements;
 mod status;
 mod test;
 mod up;
@@ -33,6 +35,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Command::Demo => demo::run(&local).await,
         Command::Up { simulated } => up::run(&local, simulated).await,
         Command::Test { filter } => test::run(&filter).await,
+        Command::Statements => statements::record().await,
         Command::Bench { name } => bench::run(name).await,
         Command::Status => status::run(&local),
         Command::Logs { name, follow } => status::logs(&local, name.as_deref(), follow),

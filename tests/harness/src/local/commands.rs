@@ -43,6 +43,8 @@ pub enum Command {
         /// Tell only stories whose name contains this, and do nothing else.
         filter: Vec<String>,
     },
+    /// Record our SQL statements in `.sqlx`, which is needed after one has changed: builds check them by that record.
+    Statements,
     /// Measure, with programs as they are released, and print tables.
     Bench {
         /// What to measure; everything by default.

@@ -3,27 +3,22 @@
 //! A stage that fails does not stop the ones after it: one run shows everything that is wrong. The summary at the end names every stage and every
 //! story with its time.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::directory::Directory;
+use super::database::TestDatabase;
+use super::statements;
 use crate::nats;
-use crate::process::Process;
 use crate::progress::{duration, heading, line, say};
 use crate::repository::{self, Profile, cargo};
 use crate::results::{Outcome, StoryResult, forget_results, read_results};
-use crate::service::Service;
-use crate::site::{Mode, Programs, Site, Tuning};
 use crate::stack::StackFolders;
 
 /// No stage takes longer: one that does hangs.
 const DEADLINE: Duration = Duration::from_secs(40 * 60);
 /// The licence checker's version, installed below `.local` when it is missing.
 const CARGO_DENY: &str = "0.20.2";
-/// How long the database of the tests may take to stop.
-const GRACE: Duration = Duration::from_secs(20);
 
 /// How a stage ended.
 enum Ending {
@@ -58,6 +53,7 @@ pub(super) async fn run(filter: &[String]) -> anyhow::Result<()> {
         .await,
         advisories().await,
         stage("documentation", documentation()).await,
+        stage("recorded SQL statements", statements::check()).await,
         stage("unit and integration tests", tests()).await,
         stage("build of the programs", programs()).await,
     ];
@@ -133,7 +129,7 @@ async fn tests() -> anyhow::Result<()> {
     let database = TestDatabase::start(folders.next()).await?;
     let server = nats::find_server()?.display().to_string();
     let variables = [
-        ("ROOKERY_TEST_DATABASE_URL", database.url.as_str()),
+        ("ROOKERY_TEST_DATABASE_URL", database.url()),
         ("ROOKERY_TEST_NATS_SERVER", server.as_str()),
     ];
     let outcome = cargo(
@@ -151,37 +147,6 @@ async fn stories(filter: &[String]) -> anyhow::Result<()> {
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
     let arguments = [&["--"], &filter[..]].concat();
     cargo(&["test", "--test", "rookery-stories"], &arguments, &[]).await
-}
-
-/// A database server for tests: its role may create databases and nothing else that an application's role may not.
-struct TestDatabase {
-    url: String,
-    process: Process,
-}
-
-impl TestDatabase {
-    async fn start(folder: PathBuf) -> anyhow::Result<Self> {
-        let tuning = Tuning {
-            may_create_databases: true,
-            hermetic: true,
-            ..Tuning::default()
-        };
-        let directory = Directory::create(&folder)?;
-        let site = Site::open(directory, Mode::Simulated, Programs::beside_this_one()?, tuning)?;
-        let process = Service::Postgres.start(&site)?;
-        let database = Self {
-            url: site.database_url()?,
-            process,
-        };
-        Service::Postgres.wait_until_ready(&site, &database.process).await?;
-        Ok(database)
-    }
-}
-
-impl Drop for TestDatabase {
-    fn drop(&mut self) {
-        self.process.stop_blocking(rustix::process::Signal::QUIT, GRACE);
-    }
 }
 
 /// Runs cargo-deny, which is installed first when it is missing.
