@@ -17,10 +17,19 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 /// `/panel` and its files.
 pub fn routes() -> Router<App> {
     Router::new()
-        .route("/panel", get(async || file("text/html; charset=utf-8", include_str!("panel/index.html"))))
+        .route(
+            "/panel",
+            get(async || file("text/html; charset=utf-8", include_str!("panel/index.html"))),
+        )
         .route("/panel/", get(async || Redirect::permanent("/panel")))
-        .route("/panel/panel.js", get(async || file("text/javascript; charset=utf-8", include_str!("panel/panel.js"))))
-        .route("/panel/panel.css", get(async || file("text/css; charset=utf-8", include_str!("panel/panel.css"))))
+        .route(
+            "/panel/panel.js",
+            get(async || file("text/javascript; charset=utf-8", include_str!("panel/panel.js"))),
+        )
+        .route(
+            "/panel/panel.css",
+            get(async || file("text/css; charset=utf-8", include_str!("panel/panel.css"))),
+        )
 }
 
 fn file(kind: &'static str, content: &'static str) -> impl IntoResponse {

@@ -34,7 +34,13 @@ mod tests {
 
     #[test]
     fn milliseconds_are_always_there_and_nothing_finer() {
-        assert_eq!(text(DateTime::from_timestamp(0, 0).unwrap()), "1970-01-01T00:00:00.000Z");
-        assert_eq!(text(DateTime::from_timestamp(0, 123_456_789).unwrap()), "1970-01-01T00:00:00.123Z");
+        assert_eq!(
+            text(DateTime::from_timestamp(0, 0).unwrap()),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            text(DateTime::from_timestamp(0, 123_456_789).unwrap()),
+            "1970-01-01T00:00:00.123Z"
+        );
     }
 }

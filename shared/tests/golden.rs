@@ -26,7 +26,10 @@ const EVENT: EventId = EventId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0
 const WORKER: WorkerId = WorkerId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0005));
 
 fn session() -> SessionId {
-    SessionId::new("eu1".parse().unwrap(), Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0006))
+    SessionId::new(
+        "eu1".parse().unwrap(),
+        Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0006),
+    )
 }
 
 fn at() -> DateTime<Utc> {
@@ -35,12 +38,15 @@ fn at() -> DateTime<Utc> {
 
 /// Reads a golden file, or writes it where it is missing and that is asked for.
 fn golden(name: &str, actual: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden")
+        .join(name);
     if !path.exists() && std::env::var_os("UPDATE_GOLDEN").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, format!("{actual}\n")).unwrap();
     }
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name} is missing: UPDATE_GOLDEN=1 writes it"));
+    let text =
+        std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{name} is missing: UPDATE_GOLDEN=1 writes it"));
     text.trim_end().to_owned()
 }
 
@@ -49,13 +55,19 @@ fn commands() -> Vec<(&'static str, Command)> {
         message_id: MESSAGE,
         wa_message_id: "3EB0C431C26A1916E07A01".into(),
         to: "15550001001".parse().unwrap(),
-        content: Content::Text { body: "Hello \u{1F426}".into() },
+        content: Content::Text {
+            body: "Hello \u{1F426}".into(),
+        },
         quote: None,
         mentions: Vec::new(),
     };
     let answer = SendMessage {
         to: "100000000001001@lid".parse().unwrap(),
-        quote: Some(Quote { wa_message_id: "3EB01".into(), author: "15550001002".parse().unwrap(), text: "Hi".into() }),
+        quote: Some(Quote {
+            wa_message_id: "3EB01".into(),
+            author: "15550001002".parse().unwrap(),
+            text: "Hi".into(),
+        }),
         mentions: vec!["15550001003".parse().unwrap()],
         ..plain.clone()
     };
@@ -65,7 +77,12 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("restart", Command::Restart),
         ("logout", Command::Logout),
         ("delete", Command::Delete),
-        ("request_pairing_code", Command::RequestPairingCode { phone: "15550001001".into() }),
+        (
+            "request_pairing_code",
+            Command::RequestPairingCode {
+                phone: "15550001001".into(),
+            },
+        ),
         ("send_text", Command::SendMessage(plain)),
         ("send_answer", Command::SendMessage(answer)),
     ]
@@ -89,14 +106,23 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn bytes(hex: &str) -> Vec<u8> {
-    (0..hex.len()).step_by(2).map(|index| u8::from_str_radix(&hex[index..index + 2], 16).unwrap()).collect()
+    (0..hex.len())
+        .step_by(2)
+        .map(|index| u8::from_str_radix(&hex[index..index + 2], 16).unwrap())
+        .collect()
 }
 
 #[test]
 fn every_released_command_is_still_understood_and_still_written_like_that() {
     for (name, command) in commands() {
         every_command_is_listed(&command);
-        let envelope = Envelope { id: COMMAND, tenant: TENANT, session: session(), sequence: 42, command: command.clone() };
+        let envelope = Envelope {
+            id: COMMAND,
+            tenant: TENANT,
+            session: session(),
+            sequence: 42,
+            command: command.clone(),
+        };
         let row = golden(&format!("commands/v1/{name}.command.hex"), &hex(&command.encode()));
         let carried = golden(&format!("commands/v1/{name}.envelope.hex"), &hex(&envelope.encode()));
         assert_eq!(Command::decode(&bytes(&row)).unwrap(), command, "{name}");
@@ -108,7 +134,14 @@ fn every_released_command_is_still_understood_and_still_written_like_that() {
 
 #[test]
 fn bytes_that_are_no_command_are_refused_and_never_half_understood() {
-    let whole = Envelope { id: COMMAND, tenant: TENANT, session: session(), sequence: 1, command: commands().pop().unwrap().1 }.encode();
+    let whole = Envelope {
+        id: COMMAND,
+        tenant: TENANT,
+        session: session(),
+        sequence: 1,
+        command: commands().pop().unwrap().1,
+    }
+    .encode();
     assert!(Envelope::decode(b"").is_err());
     assert!(Envelope::decode(b"not protobuf").is_err());
     for length in 0..whole.len() {
@@ -119,7 +152,11 @@ fn bytes_that_are_no_command_are_refused_and_never_half_understood() {
 }
 
 fn party() -> Party {
-    Party { jid: "15550001001@s.whatsapp.net".into(), phone: Some("15550001001".into()), lid: Some("100000000001001".into()) }
+    Party {
+        jid: "15550001001@s.whatsapp.net".into(),
+        phone: Some("15550001001".into()),
+        lid: Some("100000000001001".into()),
+    }
 }
 
 fn message(from_me: bool) -> Box<Message> {
@@ -132,15 +169,25 @@ fn message(from_me: bool) -> Box<Message> {
         from_me,
         kind: "text".into(),
         content: text_content("Hello \u{1F426}"),
-        context: Some(MessageContext { wa_message_id: "3EB01".into() }),
-        status: if from_me { MessageStatus::Sent } else { MessageStatus::Received },
+        context: Some(MessageContext {
+            wa_message_id: "3EB01".into(),
+        }),
+        status: if from_me {
+            MessageStatus::Sent
+        } else {
+            MessageStatus::Received
+        },
         error: None,
         timestamp: at(),
     })
 }
 
 fn reference() -> MessageReference {
-    MessageReference { message_id: Some(MESSAGE), wa_message_id: "3EB0C431C26A1916E07A01".into(), chat: party() }
+    MessageReference {
+        message_id: Some(MESSAGE),
+        wa_message_id: "3EB0C431C26A1916E07A01".into(),
+        chat: party(),
+    }
 }
 
 fn events() -> Vec<Event> {
@@ -152,22 +199,42 @@ fn events() -> Vec<Event> {
             holder: WORKER,
             epoch: 3,
         }),
-        Event::SessionQr(LinkCode { code: "2@abc,def".into(), expires_at: at() }),
-        Event::SessionPairingCode(LinkCode { code: "ABCD1234".into(), expires_at: at() }),
+        Event::SessionQr(LinkCode {
+            code: "2@abc,def".into(),
+            expires_at: at(),
+        }),
+        Event::SessionPairingCode(LinkCode {
+            code: "ABCD1234".into(),
+            expires_at: at(),
+        }),
         Event::MessageReceived(message(false)),
         Event::MessageSent(message(true)),
-        Event::MessageStatus(MessageStatusChanged { message: reference(), status: MessageStatus::Read, participant: Some(party()) }),
+        Event::MessageStatus(MessageStatusChanged {
+            message: reference(),
+            status: MessageStatus::Read,
+            participant: Some(party()),
+        }),
         Event::MessageEdited(MessageEdited {
             message: reference(),
             from: party(),
             kind: "text".into(),
             content: text_content("Hello again"),
         }),
-        Event::MessageRevoked(MessageRevoked { message: reference(), from: party() }),
-        Event::MessageReaction(MessageReaction { message: reference(), from: party(), emoji: "\u{1F44D}".into() }),
+        Event::MessageRevoked(MessageRevoked {
+            message: reference(),
+            from: party(),
+        }),
+        Event::MessageReaction(MessageReaction {
+            message: reference(),
+            from: party(),
+            emoji: "\u{1F44D}".into(),
+        }),
         Event::MessageFailed(MessageFailed {
             message: reference(),
-            error: MessageError { code: "not_on_whatsapp".into(), detail: "the recipient does not use WhatsApp".into() },
+            error: MessageError {
+                code: "not_on_whatsapp".into(),
+                detail: "the recipient does not use WhatsApp".into(),
+            },
         }),
         Event::PresenceUpdated(PresenceUpdated {
             chat: party(),
