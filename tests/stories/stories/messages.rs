@@ -17,6 +17,7 @@ stories::stories![
     three_messages_to_an_offline_session_arrive_in_order,
     a_request_that_is_repeated_under_one_key_sends_one_message,
     a_recipient_without_whatsapp_is_reported,
+    a_text_that_the_database_cannot_hold_stops_nothing,
 ];
 
 async fn a_message_goes_out_and_the_answer_comes_back_as_a_signed_webhook(story: &Story) -> anyhow::Result<()> {
@@ -254,5 +255,22 @@ async fn a_recipient_without_whatsapp_is_reported(story: &Story) -> anyhow::Resu
         .prefer_wait(PATIENCE);
     let answer = request.send().await?.expect(422)?;
     ensure!(answer.problem_code()? == "not_on_whatsapp", "{answer}");
+    Ok(())
+}
+
+async fn a_text_that_the_database_cannot_hold_stops_nothing(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    scene.webhook("shop", &["message.received"]).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Mallory").await?;
+    for (sent, received) in [("a\u{0}b", "a\u{FFFD}b"), ("and the next one", "and the next one")] {
+        let id = contact.send_text(&session.owner.number, sent).await?;
+        let webhook = scene
+            .sink()
+            .first("shop", PATIENCE, |webhook| webhook.body.contains(&id))
+            .await?;
+        let event = webhook.event()?;
+        ensure!(event["data"]["text"]["body"] == received, "{event}");
+    }
     Ok(())
 }

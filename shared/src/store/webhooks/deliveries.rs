@@ -189,7 +189,7 @@ impl TenantTransaction {
             .collect()
     }
 
-    /// Makes a delivery due now, whatever became of it. Its attempts go on counting. `None` when there is no such delivery.
+    /// Makes a delivery due now, whatever became of it: its schedule begins anew, and what was tried stays listed. `None` when there is no such delivery.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
@@ -201,7 +201,7 @@ impl TenantTransaction {
         // Whoever is at it right now loses its lease, so that its end does not overwrite this.
         let row = sqlx::query_as!(
             DeliveryRow,
-            "UPDATE delivery SET status = 'pending', due_at = now(), leased_by = NULL, leased_until = NULL, finished_at = NULL
+            "UPDATE delivery SET status = 'pending', attempts = 0, due_at = now(), leased_by = NULL, leased_until = NULL, finished_at = NULL
              WHERE id = $1 AND webhook_id = $2 AND tenant_id = $3
              RETURNING id, webhook_id, event_id, session_id, event_type, status, due_at, last_status_code, last_error, created_at, finished_at",
             delivery.0,
