@@ -11,3 +11,4 @@ pub mod parameters;
 pub mod path;
 pub mod prefer;
 pub mod timestamp;
+pub mod unread;

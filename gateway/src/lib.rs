@@ -45,7 +45,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 use crate::config::Configuration;
-use crate::http::middleware;
+use crate::http::{middleware, unread};
 
 /// Every documented route; `protect` surrounds those that need a key.
 fn documented_routes(protect: impl FnOnce(OpenApiRouter<App>) -> OpenApiRouter<App>) -> OpenApiRouter<App> {
@@ -65,6 +65,7 @@ pub fn router(app: App) -> Router {
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(CatchPanicLayer::custom(middleware::panicked))
+        .layer(from_fn(unread::read_to_end))
         .layer(from_fn(middleware::observe))
         .with_state(app)
 }

@@ -61,3 +61,37 @@ async fn every_reference_in_the_document_resolves() {
     }
     assert!(references > 50);
 }
+
+#[tokio::test]
+async fn the_panel_loads_nothing_from_elsewhere_and_finds_its_elements() {
+    let world = World::new().await;
+    let stranger = world.gateway.stranger();
+    let page = stranger.get("/panel").await.expect(200);
+    let policy = page.headers["content-security-policy"].to_str().unwrap();
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("unsafe"),
+        "{policy}"
+    );
+    let html = String::from_utf8_lossy(&page.bytes).into_owned();
+    assert!(!html.contains("://"), "something is loaded from elsewhere");
+
+    let script = stranger.get("/panel/panel.js").await.expect(200);
+    assert!(
+        script.headers["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/javascript")
+    );
+    let script = String::from_utf8_lossy(&script.bytes).into_owned();
+    assert!(!script.contains("innerHTML"), "text from outside becomes markup");
+    let ids: Vec<&str> = script
+        .split("element(\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert!(!ids.is_empty());
+    for id in ids {
+        assert!(html.contains(&format!("id=\"{id}\"")), "the page has no element {id}");
+    }
+    stranger.get("/panel/panel.css").await.expect(200);
+}

@@ -53,8 +53,8 @@ pub struct Tuning {
     pub variables: Vec<(String, String)>,
     /// Arguments for the simulated network.
     pub network_arguments: Vec<String>,
-    /// Whether the database role may create databases, for tests that make one each.
-    pub may_create_databases: bool,
+    /// Whether the database is for tests that make one each and throw it away: its role may create databases, and nothing waits for the disk.
+    pub scratch_database: bool,
     /// An empty database cluster to copy, made when it is missing.
     pub cluster_template: Option<PathBuf>,
     /// Whether the processes are kept from the `ROOKERY_…` variables of whoever starts them.

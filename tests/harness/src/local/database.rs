@@ -22,7 +22,7 @@ pub(super) struct TestDatabase {
 impl TestDatabase {
     pub(super) async fn start(folder: PathBuf) -> anyhow::Result<Self> {
         let tuning = Tuning {
-            may_create_databases: true,
+            scratch_database: true,
             hermetic: true,
             ..Tuning::default()
         };

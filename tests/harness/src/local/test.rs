@@ -115,7 +115,8 @@ async fn lints_of_the_simulated_worker() -> anyhow::Result<()> {
 
 async fn documentation() -> anyhow::Result<()> {
     let variables = [("RUSTDOCFLAGS", "-D warnings")];
-    cargo(&["doc", "--workspace", "--no-deps"], &[], &variables).await
+    let arguments = ["--workspace", "--no-deps", "--document-private-items"];
+    cargo(&["doc"], &arguments, &variables).await
 }
 
 async fn programs() -> anyhow::Result<()> {
