@@ -299,6 +299,6 @@ fn account(persistence: &PersistenceManager) -> Option<Account> {
         jid: pn.to_string(),
         phone: Some(pn.user.to_string()),
         lid: device.lid.as_ref().map(|lid| lid.user.to_string()),
-        push_name: (!device.push_name.is_empty()).then(|| incoming::foreign_text(&device.push_name)),
+        push_name: (!device.push_name.is_empty()).then(|| device.push_name.clone()),
     })
 }

@@ -2,28 +2,30 @@
 //!
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
+mod arrived;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use shared::address::{Address, Party};
 use shared::command::{Content, SendMessage};
 use shared::event::{
-    Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    Draft, Event, LinkCode, MessageFailed, MessageReference, MessageStatusChanged, PresenceUpdated,
+    SessionStatusChanged,
 };
 use shared::ids::{CommandId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
-use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress, NewMessage};
+use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
 use tokio::sync::watch;
 
 use super::outgoing::OutgoingMessages;
-use crate::engine::{EndReason, EngineEvent, IncomingContent, IncomingMessage, Person, PresenceChange, Receipt};
+use crate::engine::{EndReason, EngineEvent, Person, PresenceChange, Receipt};
 
 /// Failed attempts in a row after which a session says that it cannot connect.
 const FAILURES_TO_REPORT: u32 = 2;
@@ -112,17 +114,6 @@ impl Scribe {
         }
     }
 
-    /// The same for an arrived message.
-    #[must_use]
-    pub fn message_reference(message: &IncomingMessage) -> Option<&String> {
-        match &message.content {
-            IncomingContent::Reaction { to: id, .. }
-            | IncomingContent::Edit { of: id, .. }
-            | IncomingContent::Revoke { of: id } => Some(id),
-            _ => None,
-        }
-    }
-
     /// Writes up something that happened on the connection.
     pub fn engine_event(&mut self, writing: &mut Writing, event: &EngineEvent, ids: &MessageIds) {
         match event {
@@ -171,7 +162,8 @@ impl Scribe {
         let account = Account {
             push_name: account
                 .push_name
-                .clone()
+                .as_deref()
+                .map(printable)
                 .or_else(|| known.and_then(|known| known.push_name.clone())),
             ..account.clone()
         };
@@ -408,82 +400,6 @@ impl Scribe {
         self.event(writing, &event, None);
     }
 
-    /// Writes up a message that arrived, or that another device of the account has sent.
-    pub fn message(&mut self, writing: &mut Writing, incoming: &IncomingMessage, ids: &MessageIds) {
-        if self.ignore.groups && matches!(incoming.chat.address, Address::Group(_)) {
-            return;
-        }
-        let (chat, from) = (party(&incoming.chat), party(&incoming.from));
-        let wa_message_id = printable(&incoming.wa_message_id);
-        let key = |kind: &str| {
-            Some(format!(
-                "{kind}:{}:{}:{wa_message_id}",
-                incoming.chat.address, incoming.from.address
-            ))
-        };
-        let reference = |id: &String| MessageReference {
-            message_id: ids.get(id).copied(),
-            wa_message_id: printable(id),
-            chat: chat.clone(),
-        };
-        let (kind, content) = match &incoming.content {
-            IncomingContent::Nothing => return,
-            IncomingContent::Reaction { to, emoji } => {
-                let event = Event::MessageReaction(MessageReaction {
-                    message: reference(to),
-                    from,
-                    emoji: printable(emoji),
-                });
-                return self.event_at(writing, &event, incoming.at, key("reaction"));
-            }
-            IncomingContent::Edit { of, text } => {
-                let event = Event::MessageEdited(MessageEdited {
-                    message: reference(of),
-                    from,
-                    kind: "text".to_owned(),
-                    content: text_content(&printable(text)),
-                });
-                return self.event_at(writing, &event, incoming.at, key("edit"));
-            }
-            IncomingContent::Revoke { of } => {
-                let event = Event::MessageRevoked(MessageRevoked {
-                    message: reference(of),
-                    from,
-                });
-                return self.event_at(writing, &event, incoming.at, key("revoke"));
-            }
-            IncomingContent::Text(text) => ("text", text_content(&printable(text))),
-            IncomingContent::Other { kind, text } => (*kind, other_content(kind, text.as_deref())),
-        };
-        let message = Message {
-            id: MessageId::generate(),
-            session_id: self.session,
-            wa_message_id: wa_message_id.clone(),
-            chat,
-            from,
-            from_me: incoming.from_me,
-            kind: kind.to_owned(),
-            content,
-            context: incoming.context.as_deref().map(|id| MessageContext {
-                wa_message_id: printable(id),
-            }),
-            status: if incoming.from_me {
-                MessageStatus::Sent
-            } else {
-                MessageStatus::Received
-            },
-            error: None,
-            timestamp: incoming.at,
-        };
-        writing.facts.messages.push(NewMessage::from(&message));
-        let event = if incoming.from_me {
-            Event::MessageSent(Box::new(message))
-        } else {
-            Event::MessageReceived(Box::new(message))
-        };
-        self.event_at(writing, &event, incoming.at, key("message"));
-    }
-
     fn event(&self, writing: &mut Writing, event: &Event, dedupe_key: Option<String>) {
         self.event_at(writing, event, Utc::now(), dedupe_key);
     }
@@ -515,13 +431,6 @@ fn party_of(account: &Account) -> Party {
         phone: account.phone.clone(),
         lid: account.lid.clone(),
     }
-}
-
-fn other_content(kind: &str, text: Option<&str>) -> Map<String, Value> {
-    let mut content = Map::new();
-    let value = text.map_or_else(|| json!({}), |text| json!({ "caption": printable(text) }));
-    content.insert(kind.to_owned(), value);
-    content
 }
 
 /// Text from outside as Postgres can keep it: it takes every character but NUL.

@@ -302,8 +302,7 @@ fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage>
         .extended_text_message
         .as_option()
         .and_then(|text| text.context_info.as_option())
-        .and_then(|context| context.stanza_id.as_deref())
-        .map(foreign_text);
+        .and_then(|context| context.stanza_id.clone());
     Some(IncomingMessage {
         wa_message_id: info.id.clone(),
         chat: chat(&info.source)?,
@@ -315,12 +314,6 @@ fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage>
     })
 }
 
-/// What somebody else wrote. PostgreSQL stores no U+0000, and a message that cannot be stored would be delivered again for ever: whoever sends that
-/// character sees it replaced.
-pub(super) fn foreign_text(text: &str) -> String {
-    text.replace('\0', "\u{FFFD}")
-}
-
 fn content(message: &wa::Message) -> IncomingContent {
     if let Some(edit) = edit(message) {
         return edit;
@@ -330,21 +323,20 @@ fn content(message: &wa::Message) -> IncomingContent {
         return protocol_content(protocol);
     }
     if let Some(text) = base.text_content() {
-        return IncomingContent::Text(foreign_text(text));
+        return IncomingContent::Text(text.to_owned());
     }
     if let Some(reaction) = base.reaction_message.as_option() {
         let to = reaction
             .key
             .as_option()
-            .and_then(|key| key.id.as_deref())
-            .map(foreign_text)
+            .and_then(|key| key.id.clone())
             .unwrap_or_default();
         return IncomingContent::Reaction {
             to,
-            emoji: reaction.text.as_deref().map(foreign_text).unwrap_or_default(),
+            emoji: reaction.text.clone().unwrap_or_default(),
         };
     }
-    let text = base.get_caption().map(foreign_text);
+    let text = base.get_caption().map(str::to_owned);
     let kind = if base.image_message.is_set() {
         "image"
     } else if base.video_message.is_set() {
@@ -375,8 +367,7 @@ fn edit(message: &wa::Message) -> Option<IncomingContent> {
 
 fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent {
     use wa::message::protocol_message::Type;
-    let of = protocol.key.as_option().and_then(|key| key.id.as_deref());
-    let of = of.map(foreign_text);
+    let of = protocol.key.as_option().and_then(|key| key.id.clone());
     match (protocol.r#type, of) {
         (Some(Type::REVOKE), Some(of)) => IncomingContent::Revoke { of },
         (Some(Type::MESSAGE_EDIT), Some(of)) => match protocol
@@ -386,7 +377,7 @@ fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent 
         {
             Some(text) => IncomingContent::Edit {
                 of,
-                text: foreign_text(text),
+                text: text.to_owned(),
             },
             None => IncomingContent::Other {
                 kind: "unsupported",
@@ -429,16 +420,6 @@ mod tests {
         assert_eq!(message.from.address, Address::Lid("100000000001001".into()));
         assert_eq!(message.from.alternative, Some(Address::Phone("15550001001".into())));
         assert_eq!(message.chat, message.from, "a direct conversation is the other person");
-    }
-
-    #[test]
-    fn a_character_that_cannot_be_stored_is_replaced() {
-        let text = wa::Message {
-            conversation: Some("a\0b".into()),
-            ..Default::default()
-        };
-        let message = message(&text, &info(false)).unwrap();
-        assert_eq!(message.content, IncomingContent::Text("a\u{FFFD}b".into()));
     }
 
     #[test]

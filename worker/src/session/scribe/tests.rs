@@ -1,8 +1,11 @@
 //! What a session's happenings become.
 
-use super::*;
-use crate::engine::Receipt;
 use std::time::Duration;
+
+use serde_json::Value;
+
+use super::*;
+use crate::engine::{IncomingContent, IncomingMessage, Receipt};
 
 struct Desk {
     scribe: Scribe,
