@@ -1,21 +1,23 @@
 //! A database of its own for each story, and what the gateway and the worker would write into it.
 
-use std::str::FromStr as _;
+use std::ops::Deref;
 
+use harness::scratch;
 use secrecy::SecretString;
 use shared::ids::{DeliveryId, EventId, Region, TenantId, WebhookId};
 use shared::seal::{Place, RegionPublicKey};
-use shared::store::{MIGRATOR, Scope, Store};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{ConnectOptions as _, Connection as _, PgPool};
+use shared::store::{Scope, Store};
 use uuid::Uuid;
 
 /// A fresh database with the schema. Dropped with the value.
-pub(crate) struct Database {
-    server: PgConnectOptions,
-    name: String,
-    /// Sees every tenant.
-    pub(crate) pool: PgPool,
+pub(crate) struct Database(scratch::Database);
+
+impl Deref for Database {
+    type Target = scratch::Database;
+
+    fn deref(&self) -> &scratch::Database {
+        &self.0
+    }
 }
 
 /// A webhook to be written.
@@ -53,37 +55,7 @@ pub(crate) struct AttemptRow {
 impl Database {
     /// Creates a database.
     pub(crate) async fn create() -> Self {
-        let url = std::env::var("ROOKERY_TEST_DATABASE_URL").expect(
-            "ROOKERY_TEST_DATABASE_URL is not set: give the URL of a PostgreSQL server where the role may create databases",
-        );
-        let server = PgConnectOptions::from_str(&url).expect("ROOKERY_TEST_DATABASE_URL is not a URL of PostgreSQL");
-        let name = format!("dispatcher_{}", Uuid::now_v7().simple());
-        let mut connection = PgConnection::connect_with(&server).await.unwrap();
-        execute(&mut connection, &format!("CREATE DATABASE {name}")).await;
-        connection.close().await.unwrap();
-        let options = server.clone().database(&name).options([("rookery.tenant", "*")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .unwrap();
-        MIGRATOR.run(&pool).await.unwrap();
-        Self { server, name, pool }
-    }
-
-    /// The URL, going through `port` of this machine if one is given.
-    pub(crate) fn url(&self, port: Option<u16>) -> String {
-        let options = self.server.clone().database(&self.name);
-        let options = match port {
-            Some(port) => options.host("127.0.0.1").port(port),
-            None => options,
-        };
-        options.to_url_lossy().to_string()
-    }
-
-    /// Where the server listens.
-    pub(crate) fn address(&self) -> String {
-        format!("{}:{}", self.server.get_host(), self.server.get_port())
+        Self(scratch::Database::create().await)
     }
 
     /// A store as a dispatcher has it.
@@ -190,33 +162,4 @@ impl Database {
         .await
         .unwrap()
     }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let server = self.server.clone();
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        // A story may end by a panic, inside a runtime that is going away.
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&server).await.unwrap();
-                execute(&mut connection, &statement).await;
-            });
-        });
-        if dropping.join().is_err() {
-            println!("the database {} was left behind", self.name);
-        }
-    }
-}
-
-/// Runs a statement that is not known before, such as one that names a database.
-async fn execute(connection: &mut PgConnection, statement: &str) {
-    sqlx::query(sqlx::AssertSqlSafe(statement))
-        .execute(connection)
-        .await
-        .unwrap();
 }

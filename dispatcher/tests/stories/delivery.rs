@@ -6,7 +6,7 @@ use shared::subject;
 use crate::database::WebhookRow;
 use crate::receiver::{Receiver, Reply};
 use crate::stack::{SECRET, Stack, all_succeeded};
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_becomes_one_signed_delivery_that_the_official_library_verifies() {

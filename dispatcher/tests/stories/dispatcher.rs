@@ -6,7 +6,7 @@ use std::process::{ExitStatus, Stdio};
 
 use tokio::process::{Child, Command};
 
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// A dispatcher that runs. Killed with the value; its log is shown when the story fails.
 pub(crate) struct Dispatcher {

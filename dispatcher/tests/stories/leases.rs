@@ -9,7 +9,7 @@ use shared::store::deliveries::{Attempt, ClaimedDelivery, Settlement};
 
 use crate::database::WebhookRow;
 use crate::stack::Stack;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 const SHORT: Duration = Duration::from_millis(300);
 const LONG: Duration = Duration::from_secs(60);

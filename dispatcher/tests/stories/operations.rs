@@ -4,10 +4,10 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::proxy::Proxy;
 use crate::receiver::{Receiver, Reply};
 use crate::stack::{Stack, all_succeeded};
-use crate::wait::{SOON, until};
+use harness::scratch::Proxy;
+use harness::wait::{SOON, until};
 
 /// A GET of one of our own addresses: status and body.
 async fn get(url: &str) -> Option<(u16, String)> {

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use crate::proxy::Proxy;
 use crate::receiver::{Receiver, Reply};
 use crate::stack::{Stack, all_succeeded};
-use crate::wait::{SOON, until};
+use harness::scratch::Proxy;
+use harness::wait::{SOON, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_is_away_for_seconds_and_nothing_is_lost() {
@@ -39,7 +39,7 @@ async fn postgres_is_away_for_seconds_and_nothing_is_lost() {
         1,
         "nothing could be recorded"
     );
-    proxy.mend();
+    proxy.open();
 
     stack
         .deliveries_until("everything is delivered", webhook, all_succeeded(21))
@@ -102,7 +102,7 @@ async fn an_attempt_that_ends_while_postgres_is_away_is_written_down_later() {
             .then_some(())
     })
     .await;
-    proxy.mend();
+    proxy.open();
     let rows = stack
         .deliveries_until("it is written down", webhook, all_succeeded(1))
         .await;
@@ -176,7 +176,7 @@ async fn a_dispatcher_that_starts_before_everything_else_waits_for_it() {
         (log.contains("events cannot be read yet") && log.contains("due deliveries cannot be read")).then_some(())
     })
     .await;
-    proxy.mend();
+    proxy.open();
     stack.nats.start_again().await;
     let receiver = Receiver::willing().await;
     until("events can be published again", SOON, async || {

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// How a receiver answers one request.
 #[derive(Debug, Clone)]

@@ -15,9 +15,9 @@ use tempfile::TempDir;
 
 use crate::database::{Database, DeliveryRow, WebhookRow};
 use crate::dispatcher::{Dispatcher, Settings};
-use crate::nats::Nats;
 use crate::receiver::Receiver;
-use crate::wait::{SOON, until};
+use harness::scratch::Nats;
+use harness::wait::{SOON, until};
 
 /// The secret of every webhook that a story does not give another.
 pub(crate) const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -47,7 +47,7 @@ impl Stack {
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let region: Region = "test".parse().unwrap();
-        let (database, nats) = tokio::join!(Database::create(), Nats::start(directory.path()));
+        let (database, nats) = tokio::join!(Database::create(), Nats::start());
         let options = NatsOptions {
             nats_url: nats.url(),
             nats_credentials_file: None,

@@ -13,13 +13,13 @@ use shared::subject;
 use tokio::time::{Instant, timeout};
 
 use crate::gateway::{Options, World, text_message};
-use crate::nats::Nats;
-use crate::wait::{SOON, until};
+use harness::scratch::Nats;
+use harness::wait::{SOON, until};
 
 /// A world with a broker, and a connection of somebody else to it.
 async fn connected_world(nats: &Nats) -> (World, async_nats::Client) {
     let world = World::with(Options {
-        nats: Some(nats.url.clone()),
+        nats: Some(nats.url()),
         ..Options::default()
     })
     .await;
@@ -27,7 +27,7 @@ async fn connected_world(nats: &Nats) -> (World, async_nats::Client) {
         world.gateway.app.broker().is_connected().then_some(())
     })
     .await;
-    (world, async_nats::connect(&nats.url).await.unwrap())
+    (world, async_nats::connect(nats.url()).await.unwrap())
 }
 
 #[tokio::test]

@@ -1,67 +1,30 @@
 //! A database of its own for each story, and what workers and dispatchers would write into it.
 
-use std::str::FromStr as _;
+use std::ops::Deref;
 
 use chrono::{DateTime, Utc};
+use harness::scratch;
+use harness::wait::{SOON, until};
 use shared::ids::{CommandId, EventId, SessionId, TenantId, WorkerId};
-use shared::store::MIGRATOR;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool};
+use sqlx::AssertSqlSafe;
+use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
-use crate::wait::{SOON, until};
-
 /// A fresh database with the schema. Dropped with the value.
-pub(crate) struct Database {
-    server: PgConnectOptions,
-    name: String,
-    /// Sees every tenant.
-    pub(crate) pool: PgPool,
+pub(crate) struct Database(scratch::Database);
+
+impl Deref for Database {
+    type Target = scratch::Database;
+
+    fn deref(&self) -> &scratch::Database {
+        &self.0
+    }
 }
 
 impl Database {
     /// Creates a database.
     pub(crate) async fn create() -> Self {
-        let url = std::env::var("ROOKERY_TEST_DATABASE_URL").expect(
-            "ROOKERY_TEST_DATABASE_URL is not set: give the URL of a PostgreSQL server where the role may create databases",
-        );
-        let server = PgConnectOptions::from_str(&url).expect("ROOKERY_TEST_DATABASE_URL is not a URL of PostgreSQL");
-        let name = format!("gateway_{}", Uuid::now_v7().simple());
-        let mut connection = PgConnection::connect_with(&server).await.unwrap();
-        connection
-            .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .await
-            .unwrap();
-        connection.close().await.unwrap();
-        let options = server.clone().database(&name).options([("rookery.tenant", "*")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .unwrap();
-        MIGRATOR.run(&pool).await.unwrap();
-        Self { server, name, pool }
-    }
-
-    /// The URL, going through `port` of this machine if one is given.
-    pub(crate) fn url(&self, port: Option<u16>) -> String {
-        let options = self.server.clone().database(&self.name);
-        let options = match port {
-            Some(port) => options.host("127.0.0.1").port(port),
-            None => options,
-        };
-        options.to_url_lossy().to_string()
-    }
-
-    /// Where the server listens.
-    pub(crate) fn address(&self) -> String {
-        format!("{}:{}", self.server.get_host(), self.server.get_port())
-    }
-
-    /// A connection that works for nobody, as a gateway's are before they say for whom.
-    pub(crate) async fn connection_for_nobody(&self) -> PgConnection {
-        let options = self.server.clone().database(&self.name);
-        PgConnection::connect_with(&options).await.unwrap()
+        Self(scratch::Database::create().await)
     }
 
     /// How many rows a table has.
@@ -179,27 +142,4 @@ pub(crate) async fn insert_event(
     .await
     .unwrap();
     id
-}
-
-impl Drop for Database {
-    /// A thread of its own: dropping a value cannot wait, and the story's runtime may be on its way down.
-    fn drop(&mut self) {
-        let server = self.server.clone();
-        let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&server).await.unwrap();
-                connection.execute(AssertSqlSafe(statement)).await.unwrap();
-            });
-        });
-        let outcome = dropping.join();
-        assert!(
-            outcome.is_ok() || std::thread::panicking(),
-            "the story's database was not dropped"
-        );
-    }
 }

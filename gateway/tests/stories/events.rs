@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::client::{Answer, Client};
 use crate::database::insert_event;
 use crate::gateway::World;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// The ids of a page's events.
 fn ids(page: &Answer) -> Vec<String> {

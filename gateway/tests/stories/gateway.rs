@@ -12,7 +12,7 @@ use shared::seal::RegionSecretKey;
 
 use crate::client::Client;
 use crate::database::Database;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// The operator's key of every story.
 pub(crate) const OPERATOR_KEY: &str = "operator-key-of-the-gateways-stories";

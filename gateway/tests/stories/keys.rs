@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::gateway::{Gateway, Options, World};
-use crate::nats::Nats;
-use crate::wait::{SOON, until};
+use harness::scratch::Nats;
+use harness::wait::{SOON, until};
 
 /// How long a revoked key may go on working anywhere.
 const REVOCATION: Duration = Duration::from_secs(2);
@@ -51,7 +51,7 @@ async fn a_revoked_key_stops_working_on_another_gateway_within_two_seconds() {
 async fn with_a_broker_the_other_gateway_hears_of_it_at_once() {
     let nats = Nats::start().await;
     let with_broker = || Options {
-        nats: Some(nats.url.clone()),
+        nats: Some(nats.url()),
         ..Options::default()
     };
     let world = World::with(with_broker()).await;

@@ -9,7 +9,7 @@ use shared::ids::{CommandId, MessageId, SessionId};
 use tokio::time::Instant;
 
 use crate::gateway::{Tenant, World, text_message};
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 async fn send(tenant: &Tenant, session: SessionId, body: Value) -> crate::client::Answer {
     tenant

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use crate::client::Answer;
 use crate::gateway::{Gateway, Options, World, text_message};
-use crate::proxy::Proxy;
-use crate::wait::{SOON, until};
+use harness::scratch::Proxy;
+use harness::wait::{SOON, until};
 
 /// How soon a request must be answered when the database is away.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(4);

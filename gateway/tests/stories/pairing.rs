@@ -8,7 +8,7 @@ use shared::ids::{CommandId, SessionId};
 use tokio::time::Instant;
 
 use crate::gateway::World;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 const CODE: &str = "2@dGhlIHJlZg==,bm9pc2U=,aWRlbnRpdHk=,YWR2,1";
 

@@ -7,7 +7,7 @@ use shared::seal::expose;
 use shared::store::backlog::open_session_secret;
 
 use crate::gateway::World;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// A lease's goal and whether it may be claimed at once.
 async fn lease(world: &World, session: SessionId) -> (String, bool) {

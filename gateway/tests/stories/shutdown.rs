@@ -7,7 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 
 use crate::gateway::World;
-use crate::wait::{SOON, until};
+use harness::wait::{SOON, until};
 
 /// A plain request over a connection of its own.
 fn request(key: &str, path: &str, more: &str) -> String {

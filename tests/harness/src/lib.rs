@@ -18,6 +18,7 @@ pub mod report;
 pub mod repository;
 pub mod results;
 pub mod s3;
+pub mod scratch;
 pub mod secrets;
 pub mod service;
 pub mod sink;

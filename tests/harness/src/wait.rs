@@ -56,6 +56,23 @@ where
     }
 }
 
+/// What a test of one crate gives something that should happen at once, on a busy machine.
+pub const SOON: Duration = Duration::from_secs(20);
+
+/// Looks until `condition` has a value: [`wait_for`] for tests that have nothing to say meanwhile.
+///
+/// # Panics
+/// When there is none within `deadline`, naming `what` was waited for.
+pub async fn until<T>(what: &str, deadline: Duration, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let found = wait_for(what, deadline, async || {
+        condition().await.ok_or_else(|| NotYet::because("not yet"))
+    });
+    match found.await {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 /// Looks on for a whole `duration`, and fails as soon as `condition` does not hold: for what must *not* happen.
 ///
 /// # Errors

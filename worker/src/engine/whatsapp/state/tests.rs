@@ -2,17 +2,15 @@
 //!
 //! Needs `ROOKERY_TEST_DATABASE_URL`: a server where the role may create databases. `deploy/local test` provides it.
 
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use harness::scratch;
 use secrecy::SecretString;
 use shared::ids::{Region, SessionId, TenantId};
 use shared::seal::RegionSecretKey;
 use shared::session::SessionSettings;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool};
-use uuid::Uuid;
+use sqlx::AssertSqlSafe;
 use wacore::appstate::hash::HashState;
 use wacore::appstate::processor::AppStateMutationMAC;
 use wacore::store::Device;
@@ -28,11 +26,9 @@ use crate::authority::Authority;
 use crate::engine::EngineSession;
 use crate::gate::{Claim, Closed, Gate};
 
-/// A database of its own, with one claimed session. Dropped with the value.
+/// A database of its own, with one claimed session.
 struct Database {
-    server: PgConnectOptions,
-    name: String,
-    pool: PgPool,
+    scratch: scratch::Database,
     tenant: TenantId,
     session: SessionId,
     region: RegionSecretKey,
@@ -40,28 +36,9 @@ struct Database {
 
 impl Database {
     async fn create() -> Self {
-        let url = std::env::var("ROOKERY_TEST_DATABASE_URL").expect(
-            "ROOKERY_TEST_DATABASE_URL is not set: give the URL of a PostgreSQL server where the role may create databases",
-        );
-        let server = PgConnectOptions::from_str(&url).unwrap();
-        let name = format!("worker_{}", Uuid::now_v7().simple());
-        let mut connection = PgConnection::connect_with(&server).await.unwrap();
-        connection
-            .execute(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-            .await
-            .unwrap();
-        let options = server.clone().database(&name).options([("rookery.tenant", "*")]);
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_with(options)
-            .await
-            .unwrap();
-        shared::store::MIGRATOR.run(&pool).await.unwrap();
         let region: Region = "eu1".parse().unwrap();
         let database = Self {
-            server,
-            name,
-            pool,
+            scratch: scratch::Database::create().await,
             tenant: TenantId::generate(),
             session: SessionId::generate(region),
             region: RegionSecretKey::generate(),
@@ -80,13 +57,13 @@ impl Database {
             if statement.contains("$2") {
                 query = query.bind(session.uuid);
             }
-            query.execute(&self.pool).await.unwrap();
+            query.execute(&self.scratch.pool).await.unwrap();
         }
     }
 
     /// The session's state under the claim `epoch`, and the gate that it closes when something is wrong.
     fn state(&self, epoch: i64) -> (Arc<ProtocolState>, Gate) {
-        let url = self.server.clone().database(&self.name).to_url_lossy().to_string();
+        let url = self.scratch.url(None);
         let gate = Gate::new(Authority::new(), &Claim::default());
         let place = shared::seal::Place {
             tenant: self.tenant.0,
@@ -116,29 +93,9 @@ impl Database {
     async fn take_over(&self) {
         sqlx::query("UPDATE session_lease SET epoch = epoch + 1 WHERE session_id = $1")
             .bind(self.session.uuid)
-            .execute(&self.pool)
+            .execute(&self.scratch.pool)
             .await
             .unwrap();
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        let (server, name) = (self.server.clone(), self.name.clone());
-        let dropping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                let mut connection = PgConnection::connect_with(&server).await.unwrap();
-                connection
-                    .execute(AssertSqlSafe(format!("DROP DATABASE {name} WITH (FORCE)")))
-                    .await
-                    .unwrap();
-            });
-        });
-        dropping.join().unwrap();
     }
 }
 
@@ -461,7 +418,7 @@ async fn after_a_take_over_no_write_of_the_old_holder_lands() {
 async fn a_take_over_waits_for_the_write_that_is_under_way_and_sees_it() {
     let database = Database::create().await;
     // The old holder's statement has locked the lease and is about to write.
-    let mut writing = database.pool.begin().await.unwrap();
+    let mut writing = database.scratch.pool.begin().await.unwrap();
     sqlx::query("SELECT 1 FROM session_lease WHERE session_id = $1 AND epoch = 1 FOR SHARE")
         .bind(database.session.uuid)
         .execute(&mut *writing)
@@ -485,7 +442,7 @@ async fn secrets_rest_sealed_and_a_moved_cell_ends_the_session() {
     state.put_session("1@lid.0", PLAINTEXT).await.unwrap();
     state.put_session("2@lid.0", b"another").await.unwrap();
     let sealed: Vec<u8> = sqlx::query_scalar("SELECT sealed FROM protocol_ratchet WHERE address = '1@lid.0'")
-        .fetch_one(&database.pool)
+        .fetch_one(&database.scratch.pool)
         .await
         .unwrap();
     assert!(
@@ -495,7 +452,7 @@ async fn secrets_rest_sealed_and_a_moved_cell_ends_the_session() {
     );
 
     sqlx::query("UPDATE protocol_ratchet SET sealed = (SELECT sealed FROM protocol_ratchet WHERE address = '1@lid.0') WHERE address = '2@lid.0'")
-        .execute(&database.pool)
+        .execute(&database.scratch.pool)
         .await
         .unwrap();
     let (state, gate) = database.state(1);
@@ -517,13 +474,13 @@ async fn sessions_do_not_see_each_others_state() {
     database.add_session(other).await;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM protocol_identity WHERE session_id = $1")
         .bind(other.uuid)
-        .fetch_one(&database.pool)
+        .fetch_one(&database.scratch.pool)
         .await
         .unwrap();
     assert_eq!(rows, 0);
     let mine: i64 = sqlx::query_scalar("SELECT count(*) FROM protocol_identity WHERE session_id = $1")
         .bind(database.session.uuid)
-        .fetch_one(&database.pool)
+        .fetch_one(&database.scratch.pool)
         .await
         .unwrap();
     assert_eq!(mine, 1);

@@ -1,4 +1,4 @@
-//! A TCP proxy that a story can cut or freeze.
+//! A wire that can be cut, frozen or lost: passes TCP connections on to a server.
 
 use std::sync::Arc;
 
@@ -18,16 +18,21 @@ enum Mode {
 }
 
 /// A proxy in front of one address.
-pub(crate) struct Proxy {
+#[derive(Debug)]
+pub struct Proxy {
     /// Where it listens on this machine.
-    pub(crate) port: u16,
+    pub port: u16,
     mode: Arc<watch::Sender<Mode>>,
     /// Connections that were accepted under a lower number are lost: they stay open and silent for ever.
     route: Arc<watch::Sender<u32>>,
 }
 
 impl Proxy {
-    pub(crate) async fn start(target: String) -> Self {
+    /// Starts passing connections on to `target` (`host:port`).
+    ///
+    /// # Panics
+    /// When no port is free.
+    pub async fn start(target: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mode = Arc::new(watch::Sender::new(Mode::Open));
@@ -45,20 +50,23 @@ impl Proxy {
         Self { port, mode, route }
     }
 
-    pub(crate) fn cut(&self) {
+    /// Cuts every connection, and every new one as soon as it is made.
+    pub fn cut(&self) {
         self.mode.send_replace(Mode::Cut);
     }
 
-    pub(crate) fn freeze(&self) {
+    /// Keeps every connection and lets nothing through.
+    pub fn freeze(&self) {
         self.mode.send_replace(Mode::Frozen);
     }
 
     /// Loses every connection that exists, as a router does that forgets its table: neither side is told. New ones work.
-    pub(crate) fn lose_connections(&self) {
+    pub fn lose_connections(&self) {
         self.route.send_modify(|route| *route += 1);
     }
 
-    pub(crate) fn open(&self) {
+    /// Lets everything through again.
+    pub fn open(&self) {
         self.mode.send_replace(Mode::Open);
     }
 }
