@@ -245,11 +245,7 @@ impl Supervisor {
             }
         };
         let decision = self.observer.decide(&observation, BootTime::now());
-        for handle in self
-            .idle_first()
-            .into_iter()
-            .take(usize::try_from(decision.give_away).unwrap_or_default())
-        {
+        for handle in self.most_idle(usize::try_from(decision.give_away).unwrap_or_default()) {
             tracing::info!(session = %handle.lease.session, "handing over: another worker has room");
             // A full mailbox belongs to a busy session: another one is taken next time.
             let _told = handle.tell(Letter::HandOver);
@@ -274,10 +270,13 @@ impl Supervisor {
         }
     }
 
-    /// The sessions that are held, those that have been silent for longest first.
-    fn idle_first(&self) -> Vec<SessionHandle> {
-        let mut handles = self.held.all();
-        handles.sort_by_key(|handle| handle.status().last_event_at);
+    /// So many of the sessions that are held: those that have been silent for longest.
+    fn most_idle(&self, count: usize) -> Vec<SessionHandle> {
+        if count == 0 {
+            return Vec::new();
+        }
+        let mut handles = in_order(self.held.all(), |handle| handle.status().last_event_at);
+        handles.truncate(count);
         handles
     }
 
@@ -362,5 +361,27 @@ async fn give_back(store: &Store, lease: Lease, release: Release) {
                 return;
             }
         }
+    }
+}
+
+/// Sorts by keys that change while we look: each is read once. Keys that change between comparisons make a sort panic.
+fn in_order<T, K: Ord>(mut items: Vec<T>, key: impl FnMut(&T) -> K) -> Vec<T> {
+    items.sort_by_cached_key(key);
+    items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_that_go_on_living_while_they_are_sorted_bring_nothing_down() {
+        let mut looks = 0_u32;
+        let sorted = in_order((0..10_000).collect(), |_: &u32| {
+            looks += 1;
+            looks.wrapping_mul(2_654_435_761)
+        });
+        assert_eq!(sorted.len(), 10_000);
+        assert_eq!(looks, 10_000, "each is looked at once");
     }
 }

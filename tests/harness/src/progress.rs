@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 /// After this time without a word, a step says that it is still at it.
-const IMPATIENCE: Duration = Duration::from_secs(10);
+const IMPATIENCE: Duration = Duration::from_secs(30);
 /// The column at which times start.
 const TIME_COLUMN: usize = 60;
 
