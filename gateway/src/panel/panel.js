@@ -240,16 +240,16 @@ async function* chunks(stream) {
 }
 
 async function react(event) {
+  const known = () => state.sessions.find((session) => session.id === event.session_id);
+  if (event.type.startsWith("session.") || !known()) await loadSessions();
   const item = node("li", event.type);
-  const about = state.sessions.find((session) => session.id === event.session_id);
-  item.append(node("small", `${about?.name ?? event.session_id ?? ""} · ${new Date(event.timestamp).toLocaleTimeString()}`));
+  const about = known()?.name || event.session_id || "";
+  item.append(node("small", `${about} · ${new Date(event.timestamp).toLocaleTimeString()}`));
   element("events").prepend(item);
   while (element("events").children.length > EVENTS_SHOWN) element("events").lastChild.remove();
-  if (event.type.startsWith("session.")) {
-    await loadSessions();
-    if (event.session_id === state.session) await showSession();
-  }
-  if (event.type.startsWith("message.") && event.session_id === state.session) await showMessages();
+  if (event.session_id !== state.session) return;
+  if (event.type.startsWith("session.")) await showSession();
+  if (event.type.startsWith("message.")) await showMessages();
 }
 
 // ── what the person does ──

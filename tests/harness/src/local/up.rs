@@ -163,6 +163,7 @@ pub(super) fn print_addresses(site: &Site) -> anyhow::Result<()> {
     let url = site.http_url("gateway-1")?;
     heading("Rookery runs");
     say(format!("  API            {url}/v1"));
+    say(format!("  Panel          {url}/panel"));
     say(format!("  Documentation  {url}/docs"));
     say(format!("  Admin key      {}", site.secrets.admin_key));
     if site.mode == Mode::Simulated {
