@@ -4,11 +4,15 @@
 //! nothing is built twice. For the same reason the simulated worker is built by a call of its own, which builds nothing else: the feature
 //! `simulated` switches certificate checks off, and no other program may be built with it.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
 use tokio::process::Command;
+
+use crate::site::Programs;
 
 /// The checkout's root.
 ///
@@ -111,12 +115,33 @@ pub async fn cargo(command: &[&str], arguments: &[&str], variables: &[(&str, &st
     let mut cargo = cargo_command();
     cargo.args(command).args(arguments).envs(variables.iter().copied());
     let status = cargo.status().await.context("cannot run cargo")?;
+    settle_generated_file()?;
     ensure!(
         status.success(),
         "`cargo {} {}` failed",
         command.join(" "),
         arguments.join(" ")
     );
+    Ok(())
+}
+
+/// waproto's build script asks to be run again when a file changes that it writes itself. So its first build looks stale to Cargo as soon as it is
+/// done, and the next call would compile everything above it a second time: unless the file looks older than it is.
+fn settle_generated_file() -> anyhow::Result<()> {
+    let built = Programs::beside_this_one()?;
+    let target = built.folder().parent().unwrap_or(built.folder());
+    for profile in [Profile::Development, Profile::Release] {
+        let scripts = std::fs::read_dir(target.join(profile.folder()).join("build"));
+        for script in scripts.into_iter().flatten().flatten() {
+            let file = script.path().join("out/whatsapp.local.desc");
+            if file.is_file() {
+                File::options()
+                    .write(true)
+                    .open(file)?
+                    .set_modified(SystemTime::UNIX_EPOCH)?;
+            }
+        }
+    }
     Ok(())
 }
 
