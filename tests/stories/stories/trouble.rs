@@ -13,11 +13,14 @@ use stories::{LinkedSession, Scene, Story};
 
 /// How long a recovery may take: connections are tried again with growing pauses.
 const RECOVERY: Duration = Duration::from_secs(60);
+/// Messages that are sent as fast as the API takes them.
+const BURST: usize = 60;
 
 stories::stories![
     messages_accepted_while_nats_is_away_go_out_once,
     a_nats_server_that_lost_its_store_delays_and_loses_nothing,
     postgres_that_restarts_is_reported_and_waited_for,
+    a_burst_that_postgres_interrupts_goes_out_once_and_what_arrives_meanwhile_is_kept,
     a_lost_connection_to_whatsapp_is_made_again,
     messages_received_while_the_dispatcher_is_away_arrive_later,
 ];
@@ -131,6 +134,49 @@ async fn postgres_that_restarts_is_reported_and_waited_for(story: &Story) -> any
     ids.push(sent.wa_message_id);
     each_went_out_once(&scene, &session, &ids).await?;
     scene.wait_for_status(&session.id, "connected").await?;
+    Ok(())
+}
+
+async fn a_burst_that_postgres_interrupts_goes_out_once_and_what_arrives_meanwhile_is_kept(
+    story: &Story,
+) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    scene.webhook("shop", &["message.received"]).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Carlos").await?;
+    let first = contact.send_text(&session.owner.number, "before").await?;
+    scene
+        .sink()
+        .first("shop", PATIENCE, |webhook| webhook.body.contains(&first))
+        .await?;
+
+    let texts: Vec<String> = (0..BURST).map(|number| format!("message {number}")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let ids = send(&scene, &session, &contact, &texts).await?;
+    scene.stop(Service::Postgres, PATIENCE).await?;
+    let accepted = scene.network().ledger(&session.owner.number).await?;
+    let accepted = accepted.iter().filter(|entry| entry.kind == "message").count();
+    ensure!(accepted < BURST, "the burst was over before Postgres went");
+    let mut arrived = Vec::new();
+    for text in ["one", "two", "three"] {
+        arrived.push(contact.send_text(&session.owner.number, text).await?);
+    }
+    scene.start(Service::Postgres).await?;
+
+    each_went_out_once(&scene, &session, &ids).await?;
+    for id in &arrived {
+        scene
+            .sink()
+            .first("shop", RECOVERY, |webhook| webhook.body.contains(id))
+            .await?;
+    }
+    let events = scene.api.events().await?;
+    let kept: Vec<&str> = events
+        .iter()
+        .filter(|event| event.event_type == "message.received")
+        .filter_map(|event| event.data["wa_message_id"].as_str())
+        .collect();
+    ensure!(kept.len() == 1 + arrived.len(), "not each is kept once: {kept:?}");
     Ok(())
 }
 
