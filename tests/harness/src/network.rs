@@ -206,8 +206,15 @@ impl Phone {
     /// # Errors
     /// When the phone cannot send it.
     pub async fn send_text(&self, to: &str, text: &str) -> anyhow::Result<String> {
-        let body = json!({ "to": to, "type": "text", "text": text });
-        let answer: Value = self.act("messages", &body).await?.expect(200)?.json()?;
+        self.send(&json!({ "to": to, "type": "text", "text": text })).await
+    }
+
+    /// Sends a message of any kind that the network's phones can send. Returns its id.
+    ///
+    /// # Errors
+    /// When the phone cannot send it.
+    pub async fn send(&self, message: &Value) -> anyhow::Result<String> {
+        let answer: Value = self.act("messages", message).await?.expect(200)?.json()?;
         Ok(answer["id"].as_str().context("a message without an id")?.to_owned())
     }
 

@@ -260,11 +260,14 @@ async fn a_recipient_without_whatsapp_is_reported(story: &Story) -> anyhow::Resu
 
 async fn a_text_that_the_database_cannot_hold_stops_nothing(story: &Story) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
-    scene.webhook("shop", &["message.received"]).await?;
+    scene.webhook("shop", &["message.*"]).await?;
     let session = scene.linked_session("Front desk").await?;
     let contact = scene.phone("Mallory").await?;
+    let to = &session.owner.number;
+    let reaction = json!({ "to": to, "type": "reaction", "id": "a\u{0}b", "emoji": "\u{0}" });
+    contact.send(&reaction).await?;
     for (sent, received) in [("a\u{0}b", "a\u{FFFD}b"), ("and the next one", "and the next one")] {
-        let id = contact.send_text(&session.owner.number, sent).await?;
+        let id = contact.send_text(to, sent).await?;
         let webhook = scene
             .sink()
             .first("shop", PATIENCE, |webhook| webhook.body.contains(&id))

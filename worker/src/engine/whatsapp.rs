@@ -33,6 +33,7 @@ use crate::engine::{
 use crate::gate::{Closed, Gate};
 
 pub mod dial;
+mod foreign;
 mod http;
 mod incoming;
 mod outgoing;
@@ -299,6 +300,6 @@ fn account(persistence: &PersistenceManager) -> Option<Account> {
         jid: pn.to_string(),
         phone: Some(pn.user.to_string()),
         lid: device.lid.as_ref().map(|lid| lid.user.to_string()),
-        push_name: (!device.push_name.is_empty()).then(|| device.push_name.clone()),
+        push_name: (!device.push_name.is_empty()).then(|| foreign::foreign(&device.push_name)),
     })
 }

@@ -162,8 +162,7 @@ impl Scribe {
         let account = Account {
             push_name: account
                 .push_name
-                .as_deref()
-                .map(printable)
+                .clone()
                 .or_else(|| known.and_then(|known| known.push_name.clone())),
             ..account.clone()
         };
@@ -430,15 +429,6 @@ fn party_of(account: &Account) -> Party {
         jid,
         phone: account.phone.clone(),
         lid: account.lid.clone(),
-    }
-}
-
-/// Text from outside as Postgres can keep it: it takes every character but NUL.
-fn printable(text: &str) -> String {
-    if text.contains('\0') {
-        text.replace('\0', "\u{FFFD}")
-    } else {
-        text.to_owned()
     }
 }
 

@@ -7,6 +7,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool};
 use uuid::Uuid;
 
+use crate::wait::{SOON, until};
+
 /// Connections of a test's own.
 const CONNECTIONS: u32 = 4;
 
@@ -31,7 +33,7 @@ impl Database {
         );
         let server = PgConnectOptions::from_str(&url).expect("ROOKERY_TEST_DATABASE_URL is not a URL of PostgreSQL");
         let name = format!("scratch_{}", Uuid::now_v7().simple());
-        execute(&server, format!("CREATE DATABASE {name}")).await;
+        execute(&server, format!("CREATE DATABASE {name}")).await.unwrap();
         let options = server.clone().database(&name).options([("rookery.tenant", "*")]);
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
@@ -70,10 +72,10 @@ impl Database {
 }
 
 /// Runs a statement that names a database, which no statement known beforehand can.
-async fn execute(server: &PgConnectOptions, statement: String) {
-    let mut connection = PgConnection::connect_with(server).await.unwrap();
-    connection.execute(AssertSqlSafe(statement)).await.unwrap();
-    connection.close().await.unwrap();
+async fn execute(server: &PgConnectOptions, statement: String) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect_with(server).await?;
+    connection.execute(AssertSqlSafe(statement)).await?;
+    connection.close().await
 }
 
 impl Drop for Database {
@@ -86,7 +88,10 @@ impl Drop for Database {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(execute(&server, statement));
+            // While the server vacuums the database, only a superuser may drop it.
+            runtime.block_on(until("the test's database is dropped", SOON, async || {
+                execute(&server, statement.clone()).await.ok()
+            }));
         });
         let outcome = dropping.join();
         assert!(

@@ -18,6 +18,7 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 use whatsapp_rust::{Client, Jid, Server};
 
+use super::foreign::foreign;
 use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
 use crate::engine::{
@@ -282,7 +283,7 @@ fn receipt(report: &wacore::types::events::Receipt) -> Option<Receipt> {
     Some(Receipt {
         chat: chat(&report.source)?,
         from: sender(&report.source)?,
-        wa_message_ids: report.message_ids.iter().map(ToString::to_string).collect(),
+        wa_message_ids: report.message_ids.iter().map(|id| foreign(id)).collect(),
         status,
         at: report.timestamp,
     })
@@ -302,9 +303,10 @@ fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage>
         .extended_text_message
         .as_option()
         .and_then(|text| text.context_info.as_option())
-        .and_then(|context| context.stanza_id.clone());
+        .and_then(|context| context.stanza_id.as_deref())
+        .map(foreign);
     Some(IncomingMessage {
-        wa_message_id: info.id.clone(),
+        wa_message_id: foreign(&info.id),
         chat: chat(&info.source)?,
         from: sender(&info.source)?,
         from_me: info.source.is_from_me,
@@ -323,20 +325,21 @@ fn content(message: &wa::Message) -> IncomingContent {
         return protocol_content(protocol);
     }
     if let Some(text) = base.text_content() {
-        return IncomingContent::Text(text.to_owned());
+        return IncomingContent::Text(foreign(text));
     }
     if let Some(reaction) = base.reaction_message.as_option() {
         let to = reaction
             .key
             .as_option()
-            .and_then(|key| key.id.clone())
+            .and_then(|key| key.id.as_deref())
+            .map(foreign)
             .unwrap_or_default();
         return IncomingContent::Reaction {
             to,
-            emoji: reaction.text.clone().unwrap_or_default(),
+            emoji: reaction.text.as_deref().map(foreign).unwrap_or_default(),
         };
     }
-    let text = base.get_caption().map(str::to_owned);
+    let text = base.get_caption().map(foreign);
     let kind = if base.image_message.is_set() {
         "image"
     } else if base.video_message.is_set() {
@@ -367,7 +370,8 @@ fn edit(message: &wa::Message) -> Option<IncomingContent> {
 
 fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent {
     use wa::message::protocol_message::Type;
-    let of = protocol.key.as_option().and_then(|key| key.id.clone());
+    let of = protocol.key.as_option().and_then(|key| key.id.as_deref());
+    let of = of.map(foreign);
     match (protocol.r#type, of) {
         (Some(Type::REVOKE), Some(of)) => IncomingContent::Revoke { of },
         (Some(Type::MESSAGE_EDIT), Some(of)) => match protocol
@@ -377,7 +381,7 @@ fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent 
         {
             Some(text) => IncomingContent::Edit {
                 of,
-                text: text.to_owned(),
+                text: foreign(text),
             },
             None => IncomingContent::Other {
                 kind: "unsupported",
@@ -420,6 +424,36 @@ mod tests {
         assert_eq!(message.from.address, Address::Lid("100000000001001".into()));
         assert_eq!(message.from.alternative, Some(Address::Phone("15550001001".into())));
         assert_eq!(message.chat, message.from, "a direct conversation is the other person");
+    }
+
+    #[test]
+    fn a_character_that_cannot_be_stored_is_replaced_wherever_it_stands() {
+        let text = wa::Message {
+            conversation: Some("a\0b".into()),
+            ..Default::default()
+        };
+        let mut hostile = info(false);
+        hostile.id = "3EB0\0".into();
+        let text = message(&text, &hostile).unwrap();
+        assert_eq!(text.wa_message_id, "3EB0\u{FFFD}");
+        assert_eq!(text.content, IncomingContent::Text("a\u{FFFD}b".into()));
+
+        let reaction = wa::Message {
+            reaction_message: buffa::MessageField::some(wa::message::ReactionMessage {
+                key: buffa::MessageField::some(wa::MessageKey {
+                    id: Some("\0".into()),
+                    ..Default::default()
+                }),
+                text: Some("\0".into()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let expected = IncomingContent::Reaction {
+            to: "\u{FFFD}".into(),
+            emoji: "\u{FFFD}".into(),
+        };
+        assert_eq!(message(&reaction, &info(false)).unwrap().content, expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use shared::ids::MessageId;
 use shared::message::{Message, MessageContext, MessageStatus, text_content};
 use shared::store::records::NewMessage;
 
-use super::{MessageIds, Scribe, Writing, party, printable};
+use super::{MessageIds, Scribe, Writing, party};
 use crate::engine::{IncomingContent, IncomingMessage};
 
 impl Scribe {
@@ -28,7 +28,7 @@ impl Scribe {
             return;
         }
         let (chat, from) = (party(&incoming.chat), party(&incoming.from));
-        let wa_message_id = printable(&incoming.wa_message_id);
+        let wa_message_id = incoming.wa_message_id.clone();
         let key = |kind: &str| {
             Some(format!(
                 "{kind}:{}:{}:{wa_message_id}",
@@ -37,7 +37,7 @@ impl Scribe {
         };
         let reference = |id: &String| MessageReference {
             message_id: ids.get(id).copied(),
-            wa_message_id: printable(id),
+            wa_message_id: id.clone(),
             chat: chat.clone(),
         };
         let (kind, content) = match &incoming.content {
@@ -46,7 +46,7 @@ impl Scribe {
                 let event = Event::MessageReaction(MessageReaction {
                     message: reference(to),
                     from,
-                    emoji: printable(emoji),
+                    emoji: emoji.clone(),
                 });
                 return self.event_at(writing, &event, incoming.at, key("reaction"));
             }
@@ -55,7 +55,7 @@ impl Scribe {
                     message: reference(of),
                     from,
                     kind: "text".to_owned(),
-                    content: text_content(&printable(text)),
+                    content: text_content(text),
                 });
                 return self.event_at(writing, &event, incoming.at, key("edit"));
             }
@@ -66,7 +66,7 @@ impl Scribe {
                 });
                 return self.event_at(writing, &event, incoming.at, key("revoke"));
             }
-            IncomingContent::Text(text) => ("text", text_content(&printable(text))),
+            IncomingContent::Text(text) => ("text", text_content(text)),
             IncomingContent::Other { kind, text } => (*kind, other_content(kind, text.as_deref())),
         };
         let message = Message {
@@ -78,8 +78,8 @@ impl Scribe {
             from_me: incoming.from_me,
             kind: kind.to_owned(),
             content,
-            context: incoming.context.as_deref().map(|id| MessageContext {
-                wa_message_id: printable(id),
+            context: incoming.context.as_ref().map(|id| MessageContext {
+                wa_message_id: id.clone(),
             }),
             status: if incoming.from_me {
                 MessageStatus::Sent
@@ -101,7 +101,7 @@ impl Scribe {
 
 fn other_content(kind: &str, text: Option<&str>) -> Map<String, Value> {
     let mut content = Map::new();
-    let value = text.map_or_else(|| json!({}), |text| json!({ "caption": printable(text) }));
+    let value = text.map_or_else(|| json!({}), |text| json!({ "caption": text }));
     content.insert(kind.to_owned(), value);
     content
 }

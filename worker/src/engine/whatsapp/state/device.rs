@@ -1,5 +1,6 @@
 //! The device itself: its keys and what WhatsApp calls it. Also secrets of single messages, for edits, votes and reactions to them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use async_trait::async_trait;
@@ -15,6 +16,7 @@ use wacore::store::traits::{
 };
 use wacore_binary::Jid;
 
+use super::super::foreign::storable;
 use super::{ProtocolState, fenced, row_key};
 
 const DEVICE: &str = "protocol_device";
@@ -65,10 +67,10 @@ impl DeviceStore for ProtocolState {
 impl MsgSecretStore for ProtocolState {
     async fn put_msg_secrets(&self, entries: Vec<MsgSecretEntry>) -> Result<usize> {
         // One INSERT may not touch a row twice, so repeats within the batch are merged by the same rule as with what is stored.
-        let mut latest: HashMap<(&str, &str, &str), (&[u8], i64, i64)> = HashMap::new();
+        let mut latest: HashMap<(&str, &str, Cow<'_, str>), (&[u8], i64, i64)> = HashMap::new();
         for entry in &entries {
             latest
-                .entry((&entry.chat, &entry.sender, &entry.msg_id))
+                .entry((&entry.chat, &entry.sender, storable(&entry.msg_id)))
                 .and_modify(|(secret, expires_at, message_at)| {
                     *secret = &entry.secret;
                     *expires_at = merge_msg_secret_expiry(*expires_at, entry.expires_at);
@@ -85,8 +87,8 @@ impl MsgSecretStore for ProtocolState {
         for ((chat, sender, id), (secret, expires_at, message_at)) in latest {
             chats.push(chat);
             senders.push(sender);
+            sealed.push(self.seal(MESSAGE_SECRET, &row_key(&[chat, sender, &id]), secret));
             ids.push(id);
-            sealed.push(self.seal(MESSAGE_SECRET, &row_key(&[chat, sender, id]), secret));
             expiries.push(expires_at);
             times.push(message_at);
         }
@@ -117,6 +119,7 @@ impl MsgSecretStore for ProtocolState {
     }
 
     async fn get_msg_secret_with_ts(&self, chat: &str, sender: &str, msg_id: &str) -> Result<Option<(Vec<u8>, i64)>> {
+        let msg_id = &*storable(msg_id);
         let row = self
             .read_optional(
                 "SELECT sealed, message_at FROM protocol_message_secret WHERE session_id = $1 AND chat = $2 AND sender = $3 AND message_id = $4",

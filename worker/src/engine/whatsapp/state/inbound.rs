@@ -6,6 +6,7 @@
 use wacore::store::error::Result;
 use wacore::store::traits::{PendingInboundKey, PendingInboundRow};
 
+use super::super::foreign::storable;
 use super::{ProtocolState, fenced};
 
 /// At every start the library writes, reads and deletes a row with such an id to see whether the store can do it. It can: three round trips and
@@ -21,7 +22,7 @@ impl ProtocolState {
         }
         let chats: Vec<&str> = rows.iter().map(|row| row.chat).collect();
         let senders: Vec<&str> = rows.iter().map(|row| row.sender).collect();
-        let ids: Vec<&str> = rows.iter().map(|row| row.id).collect();
+        let ids: Vec<_> = rows.iter().map(|row| storable(row.id)).collect();
         let payloads: Vec<&[u8]> = rows.iter().map(|row| row.message).collect();
         self.write(
             fenced!(
@@ -42,7 +43,7 @@ impl ProtocolState {
         let row = self
             .read_optional(
                 "SELECT payload FROM protocol_pending_inbound WHERE session_id = $1 AND chat = $2 AND sender = $3 AND message_id = $4",
-                &[&chat, &sender, &id],
+                &[&chat, &sender, &storable(id)],
             )
             .await?;
         Ok(row.map(|row| row.get(0)))
@@ -55,7 +56,7 @@ impl ProtocolState {
         }
         let chats: Vec<&str> = keys.iter().map(|key| key.chat).collect();
         let senders: Vec<&str> = keys.iter().map(|key| key.sender).collect();
-        let ids: Vec<&str> = keys.iter().map(|key| key.id).collect();
+        let ids: Vec<_> = keys.iter().map(|key| storable(key.id)).collect();
         self.write(
             fenced!(
                 "DELETE FROM protocol_pending_inbound pending USING lease, unnest($3::text[], $4::text[], $5::text[]) AS input (chat, sender, message_id)

@@ -5,6 +5,7 @@
 
 use wacore::store::error::Result;
 
+use super::super::foreign::storable;
 use super::{ProtocolState, fenced};
 
 impl ProtocolState {
@@ -26,7 +27,7 @@ impl ProtocolState {
                     "DELETE FROM protocol_sent_message USING lease
                      WHERE protocol_sent_message.session_id = lease.session_id AND chat_jid = $3 AND message_id = $4" returning "payload"
                 ),
-                &[&chat_jid, &message_id],
+                &[&chat_jid, &storable(message_id)],
             )
             .await?;
         Ok(row.get(0))

@@ -7,6 +7,7 @@ use wacore::store::traits::{
     DeviceListRecord, LidPnMappingEntry, PendingInboundKey, PendingInboundRow, ProtocolStore, TcTokenEntry,
 };
 
+use super::super::foreign::storable;
 use super::{ProtocolState, fenced, last_of_each};
 
 const PRIVACY_TOKEN: &str = "protocol_privacy_token";
@@ -134,7 +135,7 @@ impl ProtocolStore for ProtocolState {
                 "INSERT INTO protocol_base_key (session_id, address, message_id, base_key) SELECT session_id, $3, $4, $5 FROM lease
                  ON CONFLICT (session_id, address, message_id) DO UPDATE SET base_key = excluded.base_key"
             ),
-            &[&address, &message_id, &base_key],
+            &[&address, &storable(message_id), &base_key],
         )
         .await
     }
@@ -143,7 +144,7 @@ impl ProtocolStore for ProtocolState {
         let row = self
             .read_optional(
                 "SELECT base_key = $4 FROM protocol_base_key WHERE session_id = $1 AND address = $2 AND message_id = $3",
-                &[&address, &message_id, &current_base_key],
+                &[&address, &storable(message_id), &current_base_key],
             )
             .await?;
         Ok(row.is_some_and(|row| row.get(0)))
@@ -152,7 +153,7 @@ impl ProtocolStore for ProtocolState {
     async fn delete_base_key(&self, address: &str, message_id: &str) -> Result<()> {
         self.write(
             fenced!("DELETE FROM protocol_base_key known USING lease WHERE known.session_id = lease.session_id AND address = $3 AND message_id = $4"),
-            &[&address, &message_id],
+            &[&address, &storable(message_id)],
         )
         .await
     }

@@ -485,3 +485,21 @@ async fn sessions_do_not_see_each_others_state() {
         .unwrap();
     assert_eq!(mine, 1);
 }
+
+#[tokio::test]
+async fn an_id_that_cannot_be_stored_stops_nothing() {
+    let database = Database::create().await;
+    let (state, gate) = database.state(1);
+    let row = PendingInboundRow {
+        chat: "1@lid",
+        sender: "1@lid",
+        id: "3EB0\0",
+        message: b"hello",
+    };
+    state.store_pending_inbound_batch(&[row]).await.unwrap();
+    state.save_base_key("1@lid.0", "3EB0\0", b"key").await.unwrap();
+    assert!(state.has_same_base_key("1@lid.0", "3EB0\0", b"key").await.unwrap());
+    assert_eq!(state.take_sent_message("1@lid", "3EB0\0").await.unwrap(), None);
+    assert_eq!(state.get_msg_secret("1@lid", "1@lid", "3EB0\0").await.unwrap(), None);
+    assert!(gate.closed().is_none(), "the session goes on");
+}
