@@ -252,8 +252,18 @@ impl Recorder {
         if wanted.is_empty() {
             return Ok(MessageIds::new());
         }
-        self.persist("reading messages", || self.store.message_ids(self.session, &wanted))
-            .await
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.store.message_ids(self.session, &wanted).await {
+                Ok(ids) => return Ok(ids),
+                Err(error) if error.is_unavailable() => self.pause(&mut pause).await?,
+                Err(error) => {
+                    // A bug. Events without our ids are worth more than no events.
+                    tracing::error!(session = %self.session, error = ?error, "messages could not be looked up");
+                    return Ok(MessageIds::new());
+                }
+            }
+        }
     }
 
     async fn store_batch(&mut self, batch: Batch) -> Result<(), Fenced> {
@@ -308,23 +318,6 @@ impl Recorder {
                     metrics::record_failed();
                     self.claim.lose();
                     return Err(Fenced);
-                }
-            }
-        }
-    }
-
-    async fn persist<T, F, Fut>(&self, what: &str, attempt: F) -> Result<T, Fenced>
-    where
-        F: Fn() -> Fut,
-        Fut: Future<Output = Result<T, shared::store::StoreError>>,
-    {
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match attempt().await {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    tracing::debug!(session = %self.session, %error, what, "waiting for the database");
-                    self.pause(&mut pause).await?;
                 }
             }
         }
