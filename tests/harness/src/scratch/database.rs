@@ -1,14 +1,17 @@
 //! A fresh database with the schema, on the server that `ROOKERY_TEST_DATABASE_URL` names. Dropped with the value.
 
 use std::str::FromStr as _;
+use std::time::Duration;
 
 use shared::store::MIGRATOR;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgPool};
 use uuid::Uuid;
 
-use crate::wait::{SOON, until};
+use crate::wait::until;
 
+/// How long dropping may take: a connection that somebody has left in the middle of its login delays it for a server's `authentication_timeout`.
+const DROPPED: Duration = Duration::from_secs(90);
 /// Connections of a test's own.
 const CONNECTIONS: u32 = 4;
 
@@ -89,7 +92,7 @@ impl Drop for Database {
                 .build()
                 .unwrap();
             // While the server vacuums the database, only a superuser may drop it.
-            runtime.block_on(until("the test's database is dropped", SOON, async || {
+            runtime.block_on(until("the test's database is dropped", DROPPED, async || {
                 execute(&server, statement.clone()).await.ok()
             }));
         });
