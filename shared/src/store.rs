@@ -18,6 +18,7 @@ pub mod idempotency;
 pub mod leases;
 pub mod messages;
 pub mod publications;
+pub mod read_model;
 pub mod records;
 pub mod sessions;
 pub mod tenants;

@@ -79,17 +79,22 @@ impl Session {
             sequence,
             command,
             maybe_sent,
+            attempted,
         } = queued;
         if self.outgoing.lock().is_settled(sequence) {
             return None;
         }
         match command {
             Ok(Command::SendMessage(message)) => {
-                self.outgoing.lock().add(sequence, id, message, maybe_sent);
+                self.outgoing.lock().add(sequence, id, *message, maybe_sent);
                 None
             }
             Ok(Command::RequestPairingCode { phone }) => {
                 self.ask_for_pairing_code(sequence, id, phone);
+                None
+            }
+            Ok(Command::Operation(operation)) => {
+                self.take_operation(sequence, id, operation, attempted);
                 None
             }
             // The goal says what is wanted; these commands only ask to be told when it is reached. Stopping, unlinking and removing answer them
@@ -162,11 +167,15 @@ impl Session {
         } = envelope;
         match command {
             Command::SendMessage(message) => {
-                self.outgoing.lock().add(sequence, id, message, false);
+                self.outgoing.lock().add(sequence, id, *message, false);
                 Next::Continue
             }
             Command::RequestPairingCode { phone } => {
                 self.ask_for_pairing_code(sequence, id, phone);
+                Next::Continue
+            }
+            Command::Operation(operation) => {
+                self.take_operation(sequence, id, operation, false);
                 Next::Continue
             }
             Command::Start => {

@@ -248,18 +248,16 @@ impl OutgoingMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::command::Content;
+    use shared::content::Content;
     use shared::ids::MessageId;
 
     fn message(wa_id: &str) -> SendMessage {
-        SendMessage {
-            message_id: MessageId::generate(),
-            wa_message_id: wa_id.to_owned(),
-            to: "15550001001".parse().unwrap(),
-            content: Content::Text { body: "Hello".into() },
-            quote: None,
-            mentions: Vec::new(),
-        }
+        SendMessage::new(
+            MessageId::generate(),
+            wa_id.to_owned(),
+            "15550001001".parse().unwrap(),
+            Content::text("Hello"),
+        )
     }
 
     fn with(waiting: &[i64]) -> OutgoingMessages {

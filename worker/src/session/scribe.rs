@@ -11,13 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 use serde_json::json;
 use shared::address::{Address, Party};
-use shared::command::{Content, SendMessage};
+use shared::command::SendMessage;
 use shared::event::{
     Draft, Event, LinkCode, MessageFailed, MessageReference, MessageStatusChanged, PresenceUpdated,
     SessionStatusChanged,
 };
 use shared::ids::{CommandId, MessageId, SessionId, TenantId, WorkerId};
-use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
+use shared::message::{Message, MessageContext, MessageError, MessageStatus};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
@@ -331,7 +331,6 @@ impl Scribe {
     }
 
     fn sent_message(&self, message: &SendMessage) -> Message {
-        let Content::Text { body } = &message.content;
         Message {
             id: message.message_id,
             session_id: self.session,
@@ -339,8 +338,8 @@ impl Scribe {
             chat: Party::new(&message.to, None),
             from: self.account.as_ref().map(party_of).unwrap_or_default(),
             from_me: true,
-            kind: "text".to_owned(),
-            content: text_content(body),
+            kind: message.content.kind().to_owned(),
+            content: message.content.to_map(),
             context: message.quote.as_ref().map(|quote| MessageContext {
                 wa_message_id: quote.wa_message_id.clone(),
             }),
