@@ -93,7 +93,11 @@ async fn facts_in(site: &Site) -> anyhow::Result<(Names, Names)> {
         "SELECT DISTINCT type || CASE WHEN from_me THEN ' sent' ELSE ' received' END FROM message WHERE status NOT IN ('queued', 'failed')",
     )
     .await?;
-    let events = names(&mut connection, "SELECT DISTINCT type FROM event").await?;
+    let events = names(
+        &mut connection,
+        "SELECT DISTINCT type FROM event UNION SELECT DISTINCT event_type FROM delivery",
+    )
+    .await?;
     Ok((kinds, events))
 }
 
@@ -276,7 +280,15 @@ mod tests {
         };
         assert_eq!(table.uncovered(), ["GET /b"]);
         assert!(table.text("").contains("| `GET /a` | [theme] first |"));
-        assert!(table.text("| `GET /a` | [theme] second |").contains("| `GET /a` | [theme] second |"));
-        assert!(table.text("| `GET /a` | [theme] third |").contains("| `GET /a` | [theme] first |"));
+        assert!(
+            table
+                .text("| `GET /a` | [theme] second |")
+                .contains("| `GET /a` | [theme] second |")
+        );
+        assert!(
+            table
+                .text("| `GET /a` | [theme] third |")
+                .contains("| `GET /a` | [theme] first |")
+        );
     }
 }

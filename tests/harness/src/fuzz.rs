@@ -74,7 +74,10 @@ pub async fn run(stack: &Stack, folder: &Path, effort: Effort) -> anyhow::Result
 /// One run of schemathesis with one key.
 async fn pass(api: &Api, configuration: &Path, effort: Effort, selection: &[&str]) -> anyhow::Result<()> {
     let packages = repository::tools().join("schemathesis");
-    ensure!(packages.is_dir(), "schemathesis is missing: `deploy/local test` fetches it");
+    ensure!(
+        packages.is_dir(),
+        "schemathesis is missing: `deploy/local test` fetches it"
+    );
     let mut command = Command::new("python3");
     command
         .env("PYTHONPATH", &packages)
@@ -88,7 +91,14 @@ async fn pass(api: &Api, configuration: &Path, effort: Effort, selection: &[&str
         .args(["--exclude-path-regex", ENDLESS])
         .args(["--max-examples", &effort.examples.to_string()])
         // One at a time: CPython 3.11 breaks when several threads parse source code at once, which hypothesis does.
-        .args(["--request-timeout", "45", "--workers", "1", "--continue-on-failure", "--no-color"])
+        .args([
+            "--request-timeout",
+            "45",
+            "--workers",
+            "1",
+            "--continue-on-failure",
+            "--no-color",
+        ])
         .args(["--warnings", "off"])
         .args(selection)
         .current_dir(configuration.parent().unwrap_or(Path::new("/")))
@@ -125,8 +135,12 @@ async fn prepare(stack: &Stack, api: &Api) -> anyhow::Result<Known> {
         Err(NotYet::because(format!("it is {status}")))
     })
     .await?;
-    let webhook = api.create_webhook(&stack.sink().url("fuzz"), &["message.received"]).await?;
-    let sent = api.send_text_and_wait(&session, &contact.number, "Hello", PATIENCE).await?;
+    let webhook = api
+        .create_webhook(&stack.sink().url("fuzz"), &["message.received"])
+        .await?;
+    let sent = api
+        .send_text_and_wait(&session, &contact.number, "Hello", PATIENCE)
+        .await?;
     let answer = contact.send_text(&owner.number, "Hello back").await?;
     stack
         .sink()
@@ -139,8 +153,15 @@ async fn prepare(stack: &Stack, api: &Api) -> anyhow::Result<Known> {
         .json()?;
     let message = api.messages(&session).await?;
     let message = message.first().context("a message was sent")?;
-    let accepted: Value = api.text(&session, &contact.number, "Once more").send().await?.expect(202)?.json()?;
-    let other_session = api.create_session_from(&json!({ "name": "to be ended", "start": false })).await?;
+    let accepted: Value = api
+        .text(&session, &contact.number, "Once more")
+        .send()
+        .await?
+        .expect(202)?
+        .json()?;
+    let other_session = api
+        .create_session_from(&json!({ "name": "to be ended", "start": false }))
+        .await?;
     let other_webhook = api.create_webhook(&stack.sink().url("ended"), &[]).await?;
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     Ok(Known {

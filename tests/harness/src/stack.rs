@@ -245,7 +245,10 @@ impl Stack {
         let site = Arc::clone(&self.site);
         // A thread of its own: this may run on a thread that must not block on a future.
         let asking = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().ok()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
             runtime.block_on(async {
                 let asking = Coverage::of(&site, &gateways);
                 tokio::time::timeout(coverage::PATIENCE, asking).await.ok()

@@ -82,7 +82,10 @@ pub(super) async fn run(filter: &[String]) -> anyhow::Result<()> {
         finished("generated requests", Duration::ZERO, ending)
     });
     stages.push(if built {
-        stage("every route, kind and event is covered", async { coverage::check(&read_results()?) }).await
+        stage("every route, kind and event is covered", async {
+            coverage::check(&read_results()?)
+        })
+        .await
     } else {
         let ending = Ending::Left("the stories were not told".to_owned());
         finished("every route, kind and event is covered", Duration::ZERO, ending)
