@@ -13,7 +13,7 @@ use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location};
 use shared::event::{
     Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
@@ -222,6 +222,15 @@ fn events() -> Vec<Event> {
         Event::SessionPairingCode(LinkCode {
             code: "ABCD1234".into(),
             expires_at: at(),
+        }),
+        Event::SessionStalled(SessionStalled {
+            status: SessionStatus::Disconnected,
+            waiting: 3,
+            since: at(),
+        }),
+        Event::SessionRestricted(SessionRestricted {
+            code: "463".into(),
+            detail: "the account may not begin conversations right now".into(),
         }),
         Event::MessageReceived(message(false)),
         Event::MessageSent(message(true)),
