@@ -12,11 +12,13 @@
 //           {do: "subscribe", to} · {do: "presence", state} · {do: "react", to, id, emoji, from_me?}
 //           {do: "edit", to, id, text} · {do: "revoke", to, id} · {do: "archive", chat, on} · {do: "mute", chat, until}
 //           {do: "pair-code", phone, code?} · {do: "logout"} · {do: "end"}
+// More of both about people, app state and history: people.mjs.
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import makeWASocket, { useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
 import pino from 'pino'
+import { peopleCommands, watchPeople } from './people.mjs'
 
 const RESTART_REQUIRED = 515
 
@@ -88,6 +90,7 @@ function connect() {
 	socket.ev.on('message-receipt.update', updates => updates.forEach(reportReceipt))
 	socket.ev.on('presence.update', reportPresence)
 	socket.ev.on('chats.update', updates => updates.forEach(reportChat))
+	watchPeople(socket, emit)
 }
 
 function deferred() {
@@ -190,6 +193,7 @@ const commands = {
 	archive: ({ chat, on, id }) =>
 		socket.chatModify({ archive: on, lastMessages: [lastMessage(chat, id)] }, chat),
 	mute: ({ chat, until }) => socket.chatModify({ mute: until ?? null }, chat),
+	...peopleCommands(() => socket, emit),
 	'pair-code': async ({ phone, code }) => {
 		// The server must have offered QR codes first: before that there is no session to ask on.
 		await offeredQr.promise

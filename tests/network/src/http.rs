@@ -15,7 +15,16 @@
 //! | `POST /phones/{number}/read` | `{ids, from?}` → the senders get read receipts |
 //! | `POST /phones/{number}/typing` | `{to, state: "composing" \| "recording" \| "paused"}` |
 //! | `POST /phones/{number}/presence` | `{state: "available" \| "unavailable"}` |
-//! | `POST /phones/{number}/profile` | `{name}`: a new push name |
+//! | `POST /phones/{number}/profile` | `{name?, about?, picture?: base64 \| null, business? \| null}`: a new push name, about text, picture, business profile ([`crate::people::profile::Business`]) |
+//! | `GET /phones/{number}/profile` | → the same, and privacy, blocked people, timer, address book |
+//! | `POST /phones/{number}/privacy` | `{category, value, add?, remove?}`: who may see or do what; people by number |
+//! | `POST /phones/{number}/privacy-tokens` | `{restricted, accepts_trusted?, accepts_salted?}`: strangers cannot write, see [`crate::people::tokens`] |
+//! | `POST /phones/{number}/block` | `{who, blocked}` |
+//! | `POST /phones/{number}/disappearing` | `{seconds}`: the timer for new chats |
+//! | `POST /phones/{number}/app-state` | `{action, …}`, see [`crate::app_state::changes::Action`] → `{collection, version, index}` |
+//! | `GET /phones/{number}/app-state?collection=&after=` | → `{mutations, present}`: all changes, decrypted, and what is in force |
+//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?}`: what companions get that are linked later |
+//! | `GET /pictures/{id}/{kind}` | → the bytes of a profile picture |
 //! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
 //! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |
 //! | `POST /provision` | `{count, prefix?, phone?}` → `{accounts}`: linked accounts with their companions' credentials |
@@ -26,6 +35,8 @@
 pub mod admin;
 pub mod evidence;
 pub mod faults;
+pub mod history;
+pub mod people;
 pub mod phones;
 pub mod problem;
 pub mod provision;
@@ -62,7 +73,20 @@ fn router(network: Arc<Network>) -> Router {
         .route("/phones/{number}/read", post(phones::read))
         .route("/phones/{number}/typing", post(phones::typing))
         .route("/phones/{number}/presence", post(phones::presence))
-        .route("/phones/{number}/profile", post(phones::profile))
+        .route(
+            "/phones/{number}/profile",
+            post(people::change_profile).get(people::describe),
+        )
+        .route("/phones/{number}/privacy", post(people::change_privacy))
+        .route("/phones/{number}/privacy-tokens", post(people::change_tokens))
+        .route("/phones/{number}/block", post(people::block))
+        .route("/phones/{number}/disappearing", post(people::default_timer))
+        .route(
+            "/phones/{number}/app-state",
+            post(people::change_app_state).get(people::app_state),
+        )
+        .route("/phones/{number}/history", post(history::give))
+        .route("/pictures/{id}/{kind}", get(people::picture))
         .route("/phones/{number}/unlink", post(phones::unlink))
         .route("/phones/{number}/online", post(phones::online))
         .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))

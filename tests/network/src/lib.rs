@@ -7,7 +7,7 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
+//! [`messages`], [`presence`], [`people`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
 //! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
@@ -35,6 +35,7 @@ pub mod messages;
 pub mod network;
 pub mod node;
 pub mod pairing;
+pub mod people;
 pub mod phone;
 pub mod prekeys;
 pub mod presence;

@@ -16,6 +16,7 @@ use crate::faults::Faults;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::pairing::Pairings;
+use crate::people::pictures::Gallery;
 use crate::phone::clock::PhoneClock;
 use crate::socket::SocketId;
 use crate::stats::Stats;
@@ -47,6 +48,10 @@ pub struct Config {
     /// Whether companions are told at pairing that their chats are kept by LID: whatsapp-rust then addresses people by LID
     /// on the wire (src/pair.rs:388-410).
     pub lid_migrated: bool,
+    /// How long typing waits for a device that is not connected. Zero: it is lost at once.
+    pub typing_lifetime: Duration,
+    /// Whether everybody hears of everybody's new about text and picture, not only those who asked for the account before.
+    pub everybody_acquainted: bool,
 }
 
 impl Default for Config {
@@ -62,6 +67,8 @@ impl Default for Config {
             code_lifetime: Duration::from_secs(180),
             ledger_limit: 500_000,
             lid_migrated: false,
+            typing_lifetime: Duration::ZERO,
+            everybody_acquainted: false,
         }
     }
 }
@@ -82,6 +89,8 @@ pub struct Network {
     pub faults: Faults,
     /// Counters.
     pub stats: Stats,
+    /// Profile pictures.
+    pub pictures: Gallery,
     /// When phones act.
     pub phone_clock: PhoneClock,
     server: RwLock<Arc<ServerIdentity>>,
@@ -107,6 +116,7 @@ impl Network {
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
             stats: Stats::default(),
+            pictures: Gallery::served_at(format!("http://{}", http.local_addr()?)),
             phone_clock,
             server: RwLock::new(Arc::new(ServerIdentity::derive(&seed, 0))),
             rotations: AtomicU64::new(0),

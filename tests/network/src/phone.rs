@@ -8,6 +8,7 @@
 
 pub mod bootstrap;
 pub mod clock;
+pub mod history;
 pub mod inbox;
 pub mod outbox;
 pub mod peer;
@@ -29,6 +30,7 @@ use crate::keys::{Seed, key_pair, public_bytes, sign};
 use crate::network::Network;
 use crate::prekeys::Bundle;
 
+use history::History;
 use inbox::Inbox;
 use outbox::Outbox;
 use signal::SignalState;
@@ -45,6 +47,8 @@ pub struct Phone {
     pub inbox: Inbox,
     /// What it has sent and may have to encrypt again.
     pub outbox: Outbox,
+    /// What it has from before its companions were linked.
+    pub history: History,
     /// How often it has asked again for a message.
     pub asked_again: HashMap<String, u32>,
     offline: bool,

@@ -21,20 +21,20 @@ use crate::pairing::{code, qr};
 use crate::phone::inbox::Page;
 use crate::phone::plaintext::Content;
 use crate::phone::{self, send as sending};
-use crate::{app_state, devices, node, presence as presences};
+use crate::{devices, node, presence as presences};
 
 /// The longest a long-poll waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-type Answer<T> = Result<Json<T>, Problem>;
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
-fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = network.accounts.by_number(read_number(number)?);
     account.ok_or_else(|| Problem::unknown_phone(number))
 }
 
 /// A person that can pick up a phone: load accounts may have none.
-fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = find(network, number)?;
     if !account.state().has_phone {
         return Err(Problem::new(
@@ -340,24 +340,6 @@ pub(super) async fn presence(
     let presence: Presence = read_body(&body)?;
     let account = find_phone(&network, &number)?;
     presences::set_phone(&network, &account, presence.state == PresenceState::Available);
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Profile {
-    name: String,
-}
-
-/// `POST /phones/{number}/profile`: a new push name; companions read it from the app state.
-pub(super) async fn profile(
-    State(network): State<Arc<Network>>,
-    Path(number): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let profile: Profile = read_body(&body)?;
-    let account = find_phone(&network, &number)?;
-    account.state().name = profile.name;
-    app_state::phone::write_push_name(&network, &account);
     Ok(StatusCode::NO_CONTENT)
 }
 

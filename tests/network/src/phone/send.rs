@@ -12,6 +12,7 @@ use super::{Held, Phone, PhoneKeys};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
 use crate::network::Network;
+use crate::people::tokens;
 use crate::prekeys;
 
 /// What a phone is told to send.
@@ -71,6 +72,7 @@ pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) 
         edit: order.content.edit_attribute(),
         peer: false,
     };
+    tokens::issue_from_phone(network, account, &receiver);
     let mut devices = companions(account, spelling);
     if receiver.number != account.number {
         devices.extend(companions(&receiver, spelling));

@@ -8,12 +8,15 @@
     reason = "a test fails by panicking, also in the functions that its story is told with"
 )]
 
+mod app_state;
 mod baileys;
 mod companion;
 mod devices;
+mod history;
 mod load;
 mod messages;
 mod pairing;
+mod people;
 mod protocol;
 mod settings;
 mod trouble;
