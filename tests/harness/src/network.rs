@@ -1,5 +1,6 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
+mod people;
 mod types;
 
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+pub use people::{AppState, AppStateMutation, Profile, ProfilePicture};
 pub use types::{LedgerCiphertext, LedgerEntry, Linked, PhoneMessage, PhonePage, PhoneReceipt, ProvisionedAccount};
 
 use crate::http::{self, Answer};

@@ -98,11 +98,12 @@ fn decrypt(
 
 fn read(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza: &Node, message: Message) {
     let own = sender.account.number == account.number;
+    // Baileys wraps also what is for its own phone only (Socket/messages-send.ts, `createParticipantNodes`).
+    let (destination, message) = unwrap_from_own_device(message);
     if own && attribute_is(stanza, "category", "peer") {
         peer::requested(network, account, sender.jid.device, stanza, message);
         return;
     }
-    let (destination, message) = unwrap_from_own_device(message);
     let chat = destination.filter(|_| own).unwrap_or_else(|| sender.jid.to_non_ad());
     keep(account, sender, stanza, &chat, own, &message);
     if !own {

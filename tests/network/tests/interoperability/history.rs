@@ -9,7 +9,9 @@ use crate::world::World;
 
 fn texts(event: &Value) -> Vec<String> {
     let messages = event["messages"].as_array().unwrap().iter();
-    messages.map(|message| message["text"].as_str().unwrap_or_default().to_owned()).collect()
+    messages
+        .map(|message| message["text"].as_str().unwrap_or_default().to_owned())
+        .collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -44,11 +46,21 @@ async fn a_new_companion_gets_the_chats_then_more_messages_and_the_rest_on_deman
 
     let bootstrap = |event: &Value| event["event"] == "history" && !texts(event).is_empty();
     let first = client.wait("the bootstrap", bootstrap).await;
-    let chat = first["chats"].as_array().unwrap().iter().find(|chat| chat["id"] == grace.by_number());
+    let chat = first["chats"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|chat| chat["id"] == grace.by_number());
     let chat = chat.unwrap_or_else(|| panic!("{first}"));
-    assert_eq!((&chat["unread"], &chat["archived"], &chat["pinned"]), (&json!(3), &json!(true), &json!(1_700_000_100)));
+    assert_eq!(
+        (&chat["unread"], &chat["archived"], &chat["pinned"]),
+        (&json!(3), &json!(true), &json!(1_700_000_100))
+    );
     let mut got: BTreeSet<String> = texts(&first).into_iter().collect();
-    let expected: BTreeSet<String> = (19..=30).map(|count| format!("old {count}")).chain(["in the group".to_owned()]).collect();
+    let expected: BTreeSet<String> = (19..=30)
+        .map(|count| format!("old {count}"))
+        .chain(["in the group".to_owned()])
+        .collect();
     while got.len() < expected.len() {
         got.extend(texts(&client.event("history").await));
     }
@@ -60,10 +72,18 @@ async fn a_new_companion_gets_the_chats_then_more_messages_and_the_rest_on_deman
             "timestamp": 1_700_000_019, "count": 5,
         }))
         .await;
-    let session = client.wait("the request", |event| event["event"] == "answer" && event["do"] == "older").await;
+    let session = client
+        .wait("the request", |event| {
+            event["event"] == "answer" && event["do"] == "older"
+        })
+        .await;
     let answer = |event: &Value| event["event"] == "history" && event["session"] == session["value"];
     let older = client.wait("older messages", answer).await;
-    assert_eq!(texts(&older), ["old 18", "old 17", "old 16", "old 15", "old 14"], "{older}");
+    assert_eq!(
+        texts(&older),
+        ["old 18", "old 17", "old 16", "old 15", "old 14"],
+        "{older}"
+    );
     assert_eq!(older["kind"], "ON_DEMAND");
 }
 
@@ -74,7 +94,9 @@ async fn without_a_history_a_companion_is_usable_at_once() {
     let credentials = Credentials::empty();
     let mut client = Baileys::start(&world, &credentials);
     let qr = client.event("qr").await;
-    world.post(&format!("/phones/{}/scan", ada.number), json!({ "qr": qr["qr"] })).await;
+    world
+        .post(&format!("/phones/{}/scan", ada.number), json!({ "qr": qr["qr"] }))
+        .await;
     client.event("open").await;
     world.phone_sends(&grace, &ada.by_number(), "hello").await;
     client.text("hello").await;

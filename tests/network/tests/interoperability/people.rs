@@ -9,8 +9,7 @@ use crate::companion::{Companion, Credentials};
 use crate::world::{Person, World};
 
 /// A PNG of one pixel.
-const PIXEL: &str =
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+const PIXEL: &str = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 
 async fn ask(client: &mut Baileys, command: Value) -> Value {
     let name = command["do"].clone();
@@ -43,9 +42,17 @@ async fn a_client_finds_people_and_sees_what_they_tell_about_themselves() {
     let (ada, grace) = (world.person().await, world.person().await);
     let (mut client, _credentials) = Baileys::paired(&world, &ada).await;
 
-    let found = ask(&mut client, json!({ "do": "exists", "numbers": [grace.number, "15559999999"] })).await;
+    let found = ask(
+        &mut client,
+        json!({ "do": "exists", "numbers": [grace.number, "15559999999"] }),
+    )
+    .await;
     assert_eq!(found[0], json!({ "jid": grace.by_number(), "exists": true }), "{found}");
-    assert_eq!(found[1], json!({ "jid": "15559999999@s.whatsapp.net", "exists": false }), "{found}");
+    assert_eq!(
+        found[1],
+        json!({ "jid": "15559999999@s.whatsapp.net", "exists": false }),
+        "{found}"
+    );
 
     let nothing = ask(&mut client, json!({ "do": "look-up", "who": grace.by_number() })).await;
     assert_eq!(nothing, json!({ "about": null, "timer": 0 }));
@@ -66,23 +73,55 @@ async fn a_client_finds_people_and_sees_what_they_tell_about_themselves() {
     change(&world, &grace, "profile", told).await;
     change(&world, &grace, "disappearing", json!({ "seconds": 86_400 })).await;
     let seen = ask(&mut client, json!({ "do": "look-up", "who": grace.by_lid() })).await;
-    assert_eq!((&seen["about"], &seen["timer"]), (&json!("Compiling"), &json!(86_400)), "{seen}");
+    assert_eq!(
+        (&seen["about"], &seen["timer"]),
+        (&json!("Compiling"), &json!(86_400)),
+        "{seen}"
+    );
     assert_eq!(seen["business"]["description"], "Compilers of all kinds");
     assert_eq!(seen["business"]["website"], json!(["https://example.org"]));
     assert_eq!(seen["business"]["category"], "Software");
-    assert_eq!(seen["business"]["business_hours"]["business_config"][0]["open_time"], "540");
+    assert_eq!(
+        seen["business"]["business_hours"]["business_config"][0]["open_time"],
+        "540"
+    );
     let picture = world.download(seen["picture"].as_str().unwrap()).await.unwrap();
     assert_eq!(profile(&world, &grace).await["picture"]["data"], PIXEL);
     assert_eq!(picture[..4], *b"\x89PNG");
 
     // The picture and the about text are for contacts only, then ada becomes one.
-    change(&world, &grace, "privacy", json!({ "category": "profile", "value": "contacts" })).await;
-    change(&world, &grace, "privacy", json!({ "category": "status", "value": "contacts" })).await;
+    change(
+        &world,
+        &grace,
+        "privacy",
+        json!({ "category": "profile", "value": "contacts" }),
+    )
+    .await;
+    change(
+        &world,
+        &grace,
+        "privacy",
+        json!({ "category": "status", "value": "contacts" }),
+    )
+    .await;
     let hidden = ask(&mut client, json!({ "do": "look-up", "who": grace.by_number() })).await;
-    assert_eq!((&hidden["about"], &hidden["picture"]), (&json!(""), &Value::Null), "{hidden}");
-    change(&world, &grace, "app-state", json!({ "action": "contact", "who": ada.number, "name": "Ada" })).await;
+    assert_eq!(
+        (&hidden["about"], &hidden["picture"]),
+        (&json!(""), &Value::Null),
+        "{hidden}"
+    );
+    change(
+        &world,
+        &grace,
+        "app-state",
+        json!({ "action": "contact", "who": ada.number, "name": "Ada" }),
+    )
+    .await;
     let shown = ask(&mut client, json!({ "do": "look-up", "who": grace.by_number() })).await;
-    assert_eq!((&shown["about"], &shown["picture"]), (&json!("Compiling"), &seen["picture"]));
+    assert_eq!(
+        (&shown["about"], &shown["picture"]),
+        (&json!("Compiling"), &seen["picture"])
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -101,7 +140,10 @@ async fn what_a_client_tells_about_itself_reaches_those_who_know_it() {
     other.wait("the new picture", picture).await;
     let told = profile(&world, &ada).await;
     assert_eq!(told["about"], "Thinking");
-    assert!(told["picture"]["data"].as_str().unwrap().len() > 100, "Baileys makes a JPEG of it");
+    assert!(
+        told["picture"]["data"].as_str().unwrap().len() > 100,
+        "Baileys makes a JPEG of it"
+    );
     act(&mut client, json!({ "do": "picture" })).await;
     let removed = |event: &Value| event["event"] == "contact" && event["id"] == of_ada && event["imgUrl"] == "removed";
     other.wait("the removed picture", removed).await;
@@ -123,13 +165,24 @@ async fn nothing_comes_from_a_blocked_person_and_both_companions_know_who_is_blo
     first.text("before").await;
     second.text("before").await;
 
-    act(&mut first, json!({ "do": "block", "who": grace.by_number(), "on": true })).await;
-    let blocked = |event: &Value| event["event"] == "blocked" && event["who"] == grace.by_lid() && event["type"] == "add";
+    act(
+        &mut first,
+        json!({ "do": "block", "who": grace.by_number(), "on": true }),
+    )
+    .await;
+    let blocked =
+        |event: &Value| event["event"] == "blocked" && event["who"] == grace.by_lid() && event["type"] == "add";
     second.wait("the block", blocked).await;
     let list = ask(&mut second, json!({ "do": "read-blocked" })).await;
     assert_eq!(list, json!([grace.by_lid()]));
     world.phone_sends(&grace, &ada.by_number(), "unheard").await;
-    change(&world, &grace, "typing", json!({ "to": ada.number, "state": "composing" })).await;
+    change(
+        &world,
+        &grace,
+        "typing",
+        json!({ "to": ada.number, "state": "composing" }),
+    )
+    .await;
 
     change(&world, &ada, "block", json!({ "who": grace.number, "blocked": false })).await;
     let unblocked = |event: &Value| event["event"] == "blocked" && event["type"] == "remove";
@@ -148,14 +201,29 @@ async fn privacy_is_set_with_lists_and_the_other_companions_hear_of_it() {
     let world = World::start().await;
     let ada = world.person().await;
     let (mut client, _client_credentials) = Baileys::paired(&world, &ada).await;
-    act(&mut client, json!({ "do": "privacy", "category": "last", "value": "none" })).await;
-    act(&mut client, json!({ "do": "privacy", "category": "readreceipts", "value": "none" })).await;
+    act(
+        &mut client,
+        json!({ "do": "privacy", "category": "last", "value": "none" }),
+    )
+    .await;
+    act(
+        &mut client,
+        json!({ "do": "privacy", "category": "readreceipts", "value": "none" }),
+    )
+    .await;
     act(&mut client, json!({ "do": "timer", "seconds": 604_800 })).await;
     let read = ask(&mut client, json!({ "do": "read-privacy" })).await;
-    assert_eq!((&read["last"], &read["readreceipts"], &read["online"]), (&json!("none"), &json!("none"), &json!("all")));
+    assert_eq!(
+        (&read["last"], &read["readreceipts"], &read["online"]),
+        (&json!("none"), &json!("none"), &json!("all"))
+    );
     assert_eq!(profile(&world, &ada).await["disappearing_seconds"], 604_800);
     change(&world, &ada, "disappearing", json!({ "seconds": 0 })).await;
-    client.wait("the new timer", |event| event["event"] == "account" && event["timer"] == 0).await;
+    client
+        .wait("the new timer", |event| {
+            event["event"] == "account" && event["timer"] == 0
+        })
+        .await;
 
     let people = Credentials::provision(&world, 2).await;
     let mut companion = people[0].active(&world).await;
@@ -171,20 +239,34 @@ async fn privacy_is_set_with_lists_and_the_other_companions_hear_of_it() {
             .attr("dhash", hash)
             .children([user])
             .build();
-        NodeBuilder::new("privacy").attr("addressing_mode", "lid").children([category]).build()
+        NodeBuilder::new("privacy")
+            .attr("addressing_mode", "lid")
+            .children([category])
+            .build()
     };
     let answer = companion.request("privacy", "set", Some(listed("none", "add"))).await;
     let category = children(child(&answer, "privacy").unwrap())[0].clone();
     let hash = category.attrs.get("dhash").unwrap().as_str().into_owned();
-    let behind = companion.request("privacy", "set", Some(listed("0011223344556677", "remove"))).await;
+    let behind = companion
+        .request("privacy", "set", Some(listed("0011223344556677", "remove")))
+        .await;
     assert!(attribute_is(child(&behind, "error").unwrap(), "code", "409"));
-    let list = NodeBuilder::new("list").attr("name", "profile").attr("value", "contact_blacklist").build();
+    let list = NodeBuilder::new("list")
+        .attr("name", "profile")
+        .attr("value", "contact_blacklist")
+        .build();
     let wanted = NodeBuilder::new("privacy").children([list]).build();
     let read = companion.request("privacy", "get", Some(wanted)).await;
     let list = children(child(&read, "privacy").unwrap())[0].clone();
     assert!(attribute_is(&list, "dhash", &hash));
-    assert_eq!(address(&children(&list)[0], "pn_jid").unwrap().user, people[1].person.number);
-    let nonsense = NodeBuilder::new("category").attr("name", "shoes").attr("value", "all").build();
+    assert_eq!(
+        address(&children(&list)[0], "pn_jid").unwrap().user,
+        people[1].person.number
+    );
+    let nonsense = NodeBuilder::new("category")
+        .attr("name", "shoes")
+        .attr("value", "all")
+        .build();
     let nonsense = NodeBuilder::new("privacy").children([nonsense]).build();
     let refused = companion.request("privacy", "set", Some(nonsense)).await;
     assert!(attribute_is(child(&refused, "error").unwrap(), "code", "400"));
@@ -215,13 +297,25 @@ async fn presence_shows_no_more_than_privacy_lets_it() {
     let last: u64 = gone.attrs.get("last").unwrap().as_str().parse().unwrap();
     assert!(last > 1_700_000_000, "{gone:?}");
 
-    change(&world, &grace, "privacy", json!({ "category": "last", "value": "none" })).await;
+    change(
+        &world,
+        &grace,
+        "privacy",
+        json!({ "category": "last", "value": "none" }),
+    )
+    .await;
     let hidden = companion.next_with_tag("presence").await;
     assert!(attribute_is(&hidden, "last", "deny"), "{hidden:?}");
     change(&world, &grace, "presence", state("available")).await;
     let online = companion.next_with_tag("presence").await;
     assert!(attribute_is(&online, "type", "available"));
-    change(&world, &grace, "privacy", json!({ "category": "online", "value": "match_last_seen" })).await;
+    change(
+        &world,
+        &grace,
+        "privacy",
+        json!({ "category": "online", "value": "match_last_seen" }),
+    )
+    .await;
     let hidden = companion.next_with_tag("presence").await;
     assert!(attribute_is(&hidden, "type", "unavailable") && attribute_is(&hidden, "last", "deny"));
 }
