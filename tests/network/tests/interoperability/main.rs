@@ -10,14 +10,17 @@
 
 mod app_state;
 mod baileys;
+mod calls;
 mod companion;
 mod devices;
 mod history;
 mod load;
+mod media;
 mod messages;
 mod pairing;
 mod people;
 mod protocol;
+mod secrets;
 mod settings;
 mod trouble;
 mod world;
