@@ -7,8 +7,8 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`presence`], [`calls`], [`people`], [`app_state`], [`devices`], [`settings`]. Files are in [`media`].
-//! People and their devices are in [`accounts`],
+//! [`messages`], [`groups`], [`status`], [`presence`], [`calls`], [`people`], [`app_state`], [`devices`], [`settings`].
+//! Files are in [`media`]. People and their devices are in [`accounts`],
 //! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
@@ -27,6 +27,7 @@ pub mod calls;
 pub mod clock;
 pub mod devices;
 pub mod faults;
+pub mod groups;
 pub mod http;
 pub mod iq;
 pub mod keys;
@@ -46,6 +47,7 @@ pub mod settings;
 pub mod socket;
 pub mod stanza;
 pub mod stats;
+pub mod status;
 pub mod transport;
 pub mod usync;
 

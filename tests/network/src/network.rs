@@ -17,6 +17,7 @@ use wacore_binary::builder::NodeBuilder;
 use crate::accounts::Directory;
 use crate::calls::Calls;
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::media::MediaStore;
@@ -96,6 +97,8 @@ pub struct Network {
     pub seed: Seed,
     /// The people.
     pub accounts: Directory,
+    /// The groups.
+    pub groups: Groups,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -139,6 +142,7 @@ impl Network {
         let (phone_clock, ticks) = PhoneClock::new(config.phone_delay);
         let network = Arc::new(Self {
             accounts: Directory::default(),
+            groups: Groups::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
