@@ -9,12 +9,17 @@
 pub mod bootstrap;
 pub mod clock;
 pub mod group;
+pub mod history;
 pub mod inbox;
+pub mod kinds;
+pub mod media;
+pub mod media_retry;
 pub mod outbox;
 pub mod peer;
 pub mod plaintext;
 pub mod receive;
 pub mod retry;
+pub mod secrets;
 pub mod send;
 pub mod sender_keys;
 pub mod signal;
@@ -31,6 +36,7 @@ use crate::keys::{Seed, key_pair, public_bytes, sign};
 use crate::network::Network;
 use crate::prekeys::Bundle;
 
+use history::History;
 use inbox::Inbox;
 use outbox::Outbox;
 use sender_keys::SenderKeys;
@@ -52,8 +58,12 @@ pub struct Phone {
     pub inbox: Inbox,
     /// What it has sent and may have to encrypt again.
     pub outbox: Outbox,
+    /// What it has from before its companions were linked.
+    pub history: History,
     /// How often it has asked again for a message.
     pub asked_again: HashMap<String, u32>,
+    /// What it does when a companion asks for a file again.
+    pub media_retry: media_retry::MediaRetryAnswer,
     offline: bool,
     held: VecDeque<Held>,
 }

@@ -18,6 +18,7 @@ use crate::accounts::{DeviceAddress, Spelling};
 use crate::ledger::{EncryptedPart, Entry, EntryKind};
 use crate::network::Network;
 use crate::node::{address, attribute, attribute_is, child, children, children_of};
+use crate::people::tokens;
 use crate::stanza::Session;
 
 /// The answer to messages of kinds that this network does not carry.
@@ -53,6 +54,9 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
     let Some(mut envelope) = read(session, stanza, &id, &to) else {
         return refuse(network, session, &id, &to, MALFORMED);
     };
+    if !envelope.targeted && !tokens::admits(network, &session.account, &receiver, stanza) {
+        return refuse(network, session, &id, &to, tokens::NO_TOKEN);
+    }
     let chat = receiver.lid.to_string();
     let Some((verdict, _)) = judge(network, session, &mut envelope, &chat) else {
         return Vec::new();

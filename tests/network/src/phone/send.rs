@@ -8,11 +8,12 @@ use waproto::whatsapp::Message;
 
 use super::outbox::Sent;
 use super::plaintext::{Content, pad, wrap_for_own_devices};
-use super::{Held, Phone, PhoneKeys, group};
+use super::{Held, Phone, PhoneKeys, group, kinds};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
 use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
+use crate::people::tokens;
 use crate::prekeys;
 
 /// What a phone is told to send.
@@ -76,6 +77,7 @@ pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) 
         edit: order.content.edit_attribute(),
         peer: false,
     };
+    tokens::issue_from_phone(network, account, &receiver);
     let mut devices = companions(account, spelling);
     if receiver.number != account.number {
         devices.extend(companions(&receiver, spelling));
@@ -122,7 +124,7 @@ pub fn envelope(account: &Arc<Account>, sent: &Sent, parts: Vec<Part>, targeted:
         targeted,
         // A phone's identity needs no proof: it is the account's.
         signed_identity: None,
-        accompanying: Vec::new(),
+        accompanying: kinds::meta(&sent.message).into_iter().collect(),
     }
 }
 
@@ -158,7 +160,13 @@ pub fn encrypt(
     };
     match phone.signal.encrypt(keys, device, &pad(&message)) {
         Ok((kind, bytes)) => {
-            let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            let mut enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            if let Some(media_type) = kinds::media_type(&sent.message) {
+                enc = enc.attr("mediatype", media_type);
+            }
+            if kinds::hides_failure(&sent.message) {
+                enc = enc.attr("decrypt-fail", "hide");
+            }
             Some(enc.bytes(bytes).build())
         }
         Err(error) => {
