@@ -2,11 +2,15 @@
 
 use anyhow::{Context as _, ensure};
 use chrono::{TimeDelta, Utc};
+use futures::StreamExt as _;
 use harness::sink::Behaviour;
 use harness::wait::{NotYet, wait_for};
 use serde_json::{Value, json};
 use stories::scene::PATIENCE;
 use stories::{Scene, Story};
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 stories::stories![
     an_operator_sees_tenants_and_keys_and_takes_a_key_away,
@@ -14,6 +18,11 @@ stories::stories![
     a_webhook_is_changed_gets_a_new_secret_and_is_removed,
     what_a_receiver_missed_is_retried_and_replayed,
     typing_reaches_a_webhook,
+    a_tenant_is_suspended_and_comes_back,
+    a_restricted_account_says_so,
+    a_used_up_quota_and_a_webhook_that_is_gone_are_told_to_the_others,
+    messages_that_do_not_get_any_further_are_reported_once,
+    events_are_followed_over_a_websocket,
 ];
 
 async fn an_operator_sees_tenants_and_keys_and_takes_a_key_away(story: &Story) -> anyhow::Result<()> {
@@ -252,5 +261,135 @@ async fn typing_reaches_a_webhook(story: &Story) -> anyhow::Result<()> {
         .await?;
     let event = arrived.event()?;
     ensure!(event["data"]["from"]["phone"] == contact.number.as_str(), "{event}");
+    Ok(())
+}
+
+async fn a_tenant_is_suspended_and_comes_back(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::on(story.stack()?.workers(0).dispatchers(0)).await?;
+    let path = format!("/v1/tenants/{}", scene.tenant);
+    scene.api.get("/v1/sessions").ok().await?;
+    let change = async |body: Value| scene.admin.patch(&path, &body).ok().await?.json::<Value>();
+    let suspended = change(json!({ "suspended": true, "name": "Late payer" })).await?;
+    ensure!(suspended["suspended_at"].is_string() && suspended["name"] == "Late payer", "{suspended}");
+    let answers = async |status: u16| {
+        wait_for(format!("the tenant's key to be answered with {status}"), PATIENCE, async || {
+            let answer = scene.api.get("/v1/sessions").send().await?;
+            if answer.status == status {
+                return Ok(());
+            }
+            Err(NotYet::because(answer))
+        })
+        .await
+    };
+    answers(403).await?;
+    let back = change(json!({ "suspended": false })).await?;
+    ensure!(back["suspended_at"].is_null(), "{back}");
+    answers(200).await
+}
+
+async fn a_used_up_quota_and_a_webhook_that_is_gone_are_told_to_the_others(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    scene.webhook("operations", &["tenant.*", "webhook.*"]).await?;
+    let gone = scene.webhook("gone", &["message.received"]).await?;
+    let path = format!("/v1/tenants/{}", scene.tenant);
+    scene.admin.patch(&path, &json!({ "quotas": { "sessions": 1 } })).ok().await?;
+    let session = scene.linked_session("Front desk").await?;
+    for _ in 0..2 {
+        let refused = scene.api.post("/v1/sessions", &json!({ "name": "one too many" })).send().await?;
+        ensure!(refused.status == 429, "{refused}");
+    }
+    let told = scene
+        .sink()
+        .first("operations", PATIENCE, |one| one.event_type() == "tenant.quota")
+        .await?;
+    ensure!(told.event()?["data"] == json!({ "quota": "sessions", "limit": 1 }), "{told:?}");
+
+    let behaviour = Behaviour {
+        name: Some("gone".to_owned()),
+        status: Some(410),
+        ..Behaviour::default()
+    };
+    scene.sink().behave(&behaviour).await?;
+    let contact = scene.phone("Carlos").await?;
+    contact.send_text(&session.owner.number, "Hello").await?;
+    let told = scene
+        .sink()
+        .first("operations", PATIENCE, |one| one.event_type() == "webhook.disabled")
+        .await?;
+    ensure!(told.verified && told.event()?["data"]["webhook_id"] == gone.as_str(), "{told:?}");
+    let webhook: Value = scene.api.get(&format!("/v1/webhooks/{gone}")).ok().await?.json()?;
+    ensure!(webhook["enabled"] == false && webhook["disabled_reason"] == "gone", "{webhook}");
+    let all = scene.sink().received("operations", 0, std::time::Duration::ZERO).await?.webhooks;
+    let quota = all.iter().filter(|one| one.event_type() == "tenant.quota").count();
+    ensure!(quota == 1, "the second refusal is told to nobody: {quota}");
+    Ok(())
+}
+
+async fn messages_that_do_not_get_any_further_are_reported_once(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::on(story.stack()?.variable("ROOKERY_STALLED_AFTER_SECONDS", "2")).await?;
+    scene.webhook("shop", &["session.stalled"]).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Carlos").await?;
+    // Neither the server nor the contact's phone says that it has the message.
+    contact.set_online(false).await?;
+    let rule = json!({ "kind": "lose_ack", "session": session.owner.number });
+    scene.network().fault(&rule).await?;
+    scene.api.send_text(&session.id, &contact.number, "Hello").await?;
+    let told = scene
+        .sink()
+        .first("shop", PATIENCE, |one| one.event_type() == "session.stalled")
+        .await?;
+    let event = told.event()?;
+    ensure!(event["data"]["waiting"] == 1, "{event}");
+    scene.network().clear_faults().await
+}
+
+async fn events_are_followed_over_a_websocket(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    let url = format!("{}/v1/events/ws?type=message.received", scene.api.base().replacen("http", "ws", 1));
+    let mut request = url.into_client_request()?;
+    // As a browser must: it can set no other header.
+    let protocols = format!("rookery.v1, {}", scene.api.key());
+    request.headers_mut().insert("sec-websocket-protocol", protocols.parse()?);
+    let (mut socket, answer) = connect_async(request).await?;
+    let chosen = answer.headers().get("sec-websocket-protocol").context("a protocol is chosen")?;
+    ensure!(chosen == "rookery.v1", "the key is not repeated: {chosen:?}");
+
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Carlos").await?;
+    let mut sent = Vec::new();
+    for number in 1..=3 {
+        sent.push(contact.send_text(&session.owner.number, &format!("message {number}")).await?);
+    }
+    for id in &sent {
+        let event = loop {
+            let message = tokio::time::timeout(PATIENCE, socket.next())
+                .await?
+                .context("the socket goes on")??;
+            if let Message::Text(text) = message {
+                break serde_json::from_str::<Value>(&text)?;
+            }
+        };
+        ensure!(event["data"]["wa_message_id"] == id.as_str(), "in order: {event}");
+    }
+    Ok(())
+}
+
+async fn a_restricted_account_says_so(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    scene.webhook("shop", &["session.restricted", "message.failed"]).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Carlos").await?;
+    contact.restrict(true).await?;
+    scene.api.send_text(&session.id, &contact.number, "Hello").await?;
+    let told = scene
+        .sink()
+        .first("shop", PATIENCE, |one| one.event_type() == "session.restricted")
+        .await?;
+    ensure!(told.event()?["data"]["code"] == "463", "{told:?}");
+    scene
+        .sink()
+        .first("shop", PATIENCE, |one| one.event_type() == "message.failed")
+        .await?;
     Ok(())
 }
