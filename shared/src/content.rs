@@ -103,6 +103,7 @@ impl Content {
         "edit",
         "revoke",
         "pin",
+        "keep",
         "poll_vote",
         "event_response",
     ];

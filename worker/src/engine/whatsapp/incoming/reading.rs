@@ -27,7 +27,7 @@ pub(super) async fn all(client: &Arc<Client>, batch: &[InboundMessage]) -> Vec<I
     for item in batch {
         if let Some(mut incoming) = message(&item.message, &item.info, &own) {
             open(client, &item.message, &item.info, &own, &mut incoming).await;
-            complete(client, &mut incoming).await;
+            complete(client, &own, &mut incoming).await;
             messages.push(incoming);
         }
     }
@@ -138,7 +138,7 @@ fn answered(response: &mut EventResponse, opened: &wa::message::EventResponseMes
 }
 
 /// Finds the other ids of the people whom the message names, as far as they are known without asking WhatsApp.
-async fn complete(client: &Arc<Client>, incoming: &mut IncomingMessage) {
+async fn complete(client: &Arc<Client>, own: &[Jid], incoming: &mut IncomingMessage) {
     let quoted = incoming.context.as_mut().and_then(|quoted| quoted.author.as_mut());
     let named = incoming
         .details
@@ -149,13 +149,16 @@ async fn complete(client: &Arc<Client>, incoming: &mut IncomingMessage) {
         .chain([&mut incoming.from, &mut incoming.chat]);
     for person in named {
         if person.alternative.is_none() && person.address.is_person() {
-            person.alternative = other(client, person).await;
+            person.alternative = other(client, own, person).await;
         }
     }
 }
 
-async fn other(client: &Arc<Client>, person: &Person) -> Option<Address> {
+async fn other(client: &Arc<Client>, own: &[Jid], person: &Person) -> Option<Address> {
     let jid = outgoing::jid(&person.address).ok()?;
+    if own.iter().any(|own| own.is_same_user_as(&jid)) {
+        return own.iter().find(|own| own.server != jid.server).and_then(super::address);
+    }
     super::address(&secrets::other_id(client, &jid).await?)
 }
 
