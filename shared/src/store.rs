@@ -16,6 +16,7 @@ pub mod deliveries;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod known_messages;
 pub mod leases;
 pub mod messages;
 pub mod publications;

@@ -9,7 +9,7 @@ use crate::ids::{SessionId, TenantId};
 
 pub mod messages;
 
-pub use messages::MessageChange;
+pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]

@@ -187,7 +187,7 @@ fn documented_routes() -> anyhow::Result<BTreeSet<String>> {
 }
 
 /// Kinds that come only from others: phones make them, not this API.
-const ONLY_RECEIVED: [&str; 4] = ["list_reply", "buttons_reply", "group_invite", "unsupported"];
+const ONLY_RECEIVED: [&str; 5] = ["list_reply", "buttons_reply", "group_invite", "unsupported", "keep"];
 /// Kinds that change another message: they arrive as events of their own.
 const NOT_STORED_WHEN_RECEIVED: [&str; 6] = ["reaction", "edit", "revoke", "pin", "poll_vote", "event_response"];
 

@@ -1,6 +1,7 @@
 //! Every story, by theme.
 
 mod gateway;
+mod kinds;
 mod local;
 mod messages;
 mod operating;
@@ -15,9 +16,10 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 9] = [
+    let themes: [Vec<Tale>; 10] = [
         pairing::stories(),
         messages::stories(),
+        kinds::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use shared::command::SendMessage;
-use shared::operation::Operation;
+use shared::operation::{MessageOperation, Operation};
 use shared::query::Lookup;
 use shared::session::Presence;
 use shared::store::records::Account;
@@ -30,7 +30,7 @@ use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid};
 
 use crate::engine::{
     EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, OpenError, OperationError, PairingError,
-    SendError,
+    Person, SendError,
 };
 use crate::gate::{Closed, Gate};
 
@@ -42,6 +42,7 @@ mod lookups;
 mod operations;
 mod outgoing;
 pub mod pacer;
+mod secrets;
 pub mod state;
 mod tasks;
 mod transport;
@@ -173,9 +174,10 @@ impl EngineFactory for WhatsApp {
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
         let running = Arc::clone(&client);
+        let ending = Arc::clone(&listener);
         tasks.spawn(async move {
             running.run().await;
-            listener.event(EngineEvent::Ended(EndReason::Closed));
+            ending.event(EngineEvent::Ended(EndReason::Closed));
         });
         Ok(Arc::new(WhatsAppEngine {
             client,
@@ -183,6 +185,8 @@ impl EngineFactory for WhatsApp {
             tasks,
             closing,
             gate: session.gate,
+            read_receipts: session.settings.read_receipts,
+            listener,
         }))
     }
 }
@@ -195,6 +199,9 @@ struct WhatsAppEngine {
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
     closing: Arc<AtomicBool>,
     gate: Gate,
+    /// Whether senders are told that their messages were read.
+    read_receipts: bool,
+    listener: Arc<dyn Listener>,
 }
 
 impl Drop for WhatsAppEngine {
@@ -241,14 +248,29 @@ impl Engine for WhatsAppEngine {
         if message.to.is_person() {
             self.check_recipient(&to).await?;
         }
-        outgoing::send(&self.client, to, message).await
+        if message.content.media().is_some() {
+            return Err(SendError::Refused("this version does not send files".to_owned()));
+        }
+        outgoing::send(&self.client, to, message, None).await
     }
 
     async fn perform(&self, operation: &Operation) -> Result<serde_json::Value, OperationError> {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        operations::perform(&self.client, operation).await
+        let result = operations::perform(&self.client, operation, self.read_receipts).await?;
+        if let Operation::Message(MessageOperation::Star { chat, message, starred }) = operation {
+            // The library tells only of stars that other devices set.
+            self.listener.event(EngineEvent::Starred {
+                chat: Person {
+                    address: chat.clone(),
+                    alternative: None,
+                },
+                message: message.clone(),
+                starred: *starred,
+            });
+        }
+        Ok(result)
     }
 
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
