@@ -377,7 +377,9 @@ impl Session {
             | EngineEvent::PairingCodeExpired
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
-            | EngineEvent::Presence(_) => {}
+            | EngineEvent::Presence(_)
+            | EngineEvent::Chat(_)
+            | EngineEvent::ReadElsewhere { .. } => {}
         }
         Next::Continue
     }

@@ -3,6 +3,7 @@
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
 mod arrived;
+mod chats;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use shared::message::{Message, MessageContext, MessageError, MessageStatus};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
+use shared::store::read_model::Change;
 use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
 use tokio::sync::watch;
 
@@ -62,6 +64,15 @@ impl Writing {
             .messages
             .iter()
             .any(|message| wa_message_ids.contains(&message.wa_message_id))
+    }
+
+    /// Whether these facts change a chat: messages that arrive later must not be stored by the same statement, which stores messages first.
+    #[must_use]
+    pub fn changes_a_chat(&self) -> bool {
+        self.facts
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Chat(_) | Change::ReadElsewhere(_)))
     }
 
     fn progress(&mut self, progress: MessageProgress) {
@@ -153,6 +164,12 @@ impl Scribe {
             }
             EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, ids),
             EngineEvent::Presence(change) => self.presence(writing, change),
+            EngineEvent::Chat(event) => self.chat(writing, event),
+            EngineEvent::ReadElsewhere {
+                chat,
+                wa_message_ids,
+                at,
+            } => self.read_elsewhere(writing, chat.as_ref(), wa_message_ids, *at),
         }
     }
 
