@@ -17,6 +17,7 @@ pub mod erasure;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod known_messages;
 pub mod leases;
 pub mod messages;
 pub mod publications;

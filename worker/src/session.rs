@@ -378,6 +378,7 @@ impl Session {
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
             | EngineEvent::Presence(_)
+            | EngineEvent::Starred { .. }
             | EngineEvent::Chat(_)
             | EngineEvent::ReadElsewhere { .. } => {}
         }

@@ -1,21 +1,26 @@
 //! Messages as tenants read them, and those that a gateway accepts for sending.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{StoreError, TenantTransaction};
 
 mod list;
 use crate::address::{Address, Party};
+use crate::content::ACTS;
 use crate::ids::{CommandId, MessageId, Region, SessionId};
-use crate::message::{Message, MessageContext, MessageError};
+use crate::message::{GivenAnswer, GivenReaction, Message, MessageContext, MessageDetails, MessageError, MessageState};
 
 /// Which messages are listed.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
     /// Those of one conversation.
     pub chat: Option<Address>,
-    /// Those of one kind.
+    /// Those of one kind. Without it, those that stand for themselves: no reactions, edits and other acts on messages.
     pub kind: Option<String>,
     /// Own ones, or those of others.
     pub from_me: Option<bool>,
@@ -29,24 +34,31 @@ pub struct MessageFilter {
     pub search: Option<String>,
 }
 
-pub(super) struct MessageRow {
-    pub(super) id: Uuid,
-    pub(super) session_id: Uuid,
-    pub(super) wa_message_id: String,
-    pub(super) from_me: bool,
-    pub(super) chat: String,
-    pub(super) chat_phone: Option<String>,
-    pub(super) chat_lid: Option<String>,
-    pub(super) sender: String,
-    pub(super) sender_phone: Option<String>,
-    pub(super) sender_lid: Option<String>,
-    pub(super) r#type: String,
-    pub(super) content: serde_json::Value,
-    pub(super) context_wa_message_id: Option<String>,
-    pub(super) status: String,
-    pub(super) error_code: Option<String>,
-    pub(super) error_detail: Option<String>,
-    pub(super) sent_at: DateTime<Utc>,
+struct MessageRow {
+    id: Uuid,
+    session_id: Uuid,
+    wa_message_id: String,
+    from_me: bool,
+    chat: String,
+    chat_phone: Option<String>,
+    chat_lid: Option<String>,
+    sender: String,
+    sender_phone: Option<String>,
+    sender_lid: Option<String>,
+    r#type: String,
+    content: serde_json::Value,
+    context_wa_message_id: Option<String>,
+    details: serde_json::Value,
+    reactions: serde_json::Value,
+    answers: serde_json::Value,
+    starred: bool,
+    pinned_until: Option<DateTime<Utc>>,
+    edited_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
+    status: String,
+    error_code: Option<String>,
+    error_detail: Option<String>,
+    sent_at: DateTime<Utc>,
 }
 
 impl MessageRow {
@@ -74,10 +86,25 @@ impl MessageRow {
             },
             from_me: self.from_me,
             kind: self.r#type,
+            details: MessageDetails::deserialize(&self.details).map_err(|_| corrupt("details"))?,
+            state: MessageState {
+                edited_at: self.edited_at,
+                revoked_at: self.revoked_at,
+                reactions: in_order(self.reactions, |reaction: &GivenReaction| reaction.at)
+                    .ok_or_else(|| corrupt("reactions"))?,
+                answers: in_order(self.answers, |answer: &GivenAnswer| answer.at).ok_or_else(|| corrupt("answers"))?,
+                starred: self.starred,
+                pinned_until: self.pinned_until.filter(|until| *until > Utc::now()),
+            },
             content,
-            context: self
-                .context_wa_message_id
-                .map(|wa_message_id| MessageContext { wa_message_id }),
+            context: self.context_wa_message_id.map(|wa_message_id| MessageContext {
+                wa_message_id,
+                ..self
+                    .details
+                    .get("context")
+                    .and_then(|context| MessageContext::deserialize(context).ok())
+                    .unwrap_or_default()
+            }),
             status: self.status.parse().map_err(|_| corrupt("status"))?,
             error: self.error_code.map(|code| MessageError {
                 code,
@@ -86,6 +113,25 @@ impl MessageRow {
             timestamp: self.sent_at,
         })
     }
+}
+
+/// What a message's column `details` holds: its details, and what is known of the message that it answers.
+pub(super) fn details(message: &Message) -> serde_json::Value {
+    let mut details = serde_json::to_value(&message.details).unwrap_or_default();
+    if let (Some(details), Some(context)) = (details.as_object_mut(), &message.context)
+        && (context.from.is_some() || context.quoted.is_some())
+    {
+        details.insert("context".to_owned(), serde_json::to_value(context).unwrap_or_default());
+    }
+    details
+}
+
+/// The values of a JSON object, oldest first.
+fn in_order<T: DeserializeOwned>(object: serde_json::Value, at: impl Fn(&T) -> DateTime<Utc>) -> Option<Vec<T>> {
+    let by_person: HashMap<String, T> = serde_json::from_value(object).ok()?;
+    let mut values: Vec<T> = by_person.into_values().collect();
+    values.sort_by_key(at);
+    Some(values)
 }
 
 impl TenantTransaction {
@@ -105,7 +151,8 @@ impl TenantTransaction {
              ), chat_change AS (
                  INSERT INTO chat AS before (tenant_id, session_id, jid, phone, lid, kind, activity, last_message_id)
                  VALUES ($2, $3, COALESCE((SELECT jid FROM known), $6), COALESCE($7, (SELECT phone FROM known)), $8,
-                         CASE WHEN $6 LIKE '%@g.us' THEN 'group' WHEN $6 LIKE '%@newsletter' THEN 'newsletter' ELSE 'person' END, $1, $1)
+                         CASE WHEN $6 LIKE '%@g.us' THEN 'group' WHEN $6 LIKE '%@newsletter' THEN 'newsletter' ELSE 'person' END, $1,
+                         CASE WHEN $12 <> ALL($19::text[]) THEN $1 END)
                  ON CONFLICT (session_id, jid) DO UPDATE SET activity = GREATEST(before.activity, excluded.activity),
                      last_message_id = GREATEST(before.last_message_id, excluded.last_message_id), deleted_at = NULL, updated_at = now()
                  RETURNING jid
@@ -117,9 +164,9 @@ impl TenantTransaction {
                  ON CONFLICT (session_id, chat, starts_at, type, from_me) DO UPDATE SET messages = before.messages + 1
              )
              INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid,
-                                  type, content, context_wa_message_id, status, command_id, sent_at)
+                                  type, content, context_wa_message_id, status, command_id, sent_at, details)
              VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT jid FROM known), $6), COALESCE($7, (SELECT phone FROM known)),
-                     COALESCE($8, (SELECT lid FROM known)), $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                     COALESCE($8, (SELECT lid FROM known)), $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             message.id.0,
             self.tenant.0,
             message.session_id.uuid,
@@ -136,7 +183,9 @@ impl TenantTransaction {
             message.context.as_ref().map(|context| context.wa_message_id.as_str()),
             message.status.as_str(),
             command.0,
-            message.timestamp
+            message.timestamp,
+            details(message),
+            &ACTS.map(str::to_owned)
         )
         .execute(&mut *self.transaction)
         .await?;
@@ -151,7 +200,8 @@ impl TenantTransaction {
         sqlx::query_as!(
             MessageRow,
             "SELECT id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content,
-                    context_wa_message_id, status, error_code, error_detail, sent_at
+                    context_wa_message_id, details, reactions, answers, starred, pinned_until, edited_at, revoked_at,
+                    status, error_code, error_detail, sent_at
              FROM message WHERE id = $1 AND session_id = $2 AND tenant_id = $3",
             message.0,
             session.uuid,

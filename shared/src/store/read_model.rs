@@ -12,7 +12,7 @@ pub mod chats;
 pub mod messages;
 
 pub use chats::{ChatChange, ChatHistory, ChatState};
-pub use messages::MessageChange;
+pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]

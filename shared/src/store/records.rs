@@ -12,8 +12,9 @@ use uuid::Uuid;
 use super::read_model::{self, Change, Owner};
 use super::{Store, StoreError};
 use crate::address::Party;
+use crate::content::ACTS;
 use crate::event::Draft;
-use crate::ids::{CommandId, EventId, MessageId, SessionId, TenantId};
+use crate::ids::{CommandId, EventId, SessionId, TenantId};
 use crate::message::{Message, MessageStatus};
 use crate::session::SessionStatus;
 
@@ -75,10 +76,13 @@ pub struct NewMessage {
     kind: String,
     content: serde_json::Map<String, serde_json::Value>,
     context_wa_message_id: Option<String>,
+    details: serde_json::Value,
     status: &'static str,
     sent_at: DateTime<Utc>,
     /// Whether it waits to be read.
     unread: bool,
+    /// Whether it stands for itself, and does not act on another message.
+    stands: bool,
 }
 
 impl NewMessage {
@@ -116,9 +120,11 @@ impl From<&Message> for NewMessage {
             kind: message.kind.clone(),
             content: message.content.clone(),
             context_wa_message_id: message.context.as_ref().map(|context| context.wa_message_id.clone()),
+            details: super::messages::details(message),
             status: message.status.as_str(),
             sent_at: message.timestamp,
-            unread: !message.from_me,
+            unread: !message.from_me && !ACTS.contains(&message.kind.as_str()),
+            stands: !ACTS.contains(&message.kind.as_str()),
         }
     }
 }
@@ -344,10 +350,11 @@ async fn record_in(
                 SELECT input.id, wa_message_id, from_me, COALESCE(known.jid, input.chat) AS chat, COALESCE(input.chat_phone, known.phone) AS chat_phone,
                        input.chat_lid, CASE WHEN sender = input.chat THEN COALESCE(known.jid, sender) ELSE sender END AS sender,
                        CASE WHEN sender = input.chat THEN COALESCE(sender_phone, known.phone) ELSE sender_phone END AS sender_phone,
-                       sender_lid, input.type, content, context_wa_message_id, status, sent_at, unread
+                       sender_lid, input.type, content, context_wa_message_id, details, status, sent_at, unread, stands
                 FROM lease, jsonb_to_recordset($8::jsonb) AS input (
                     id uuid, wa_message_id text, from_me boolean, chat text, chat_phone text, chat_lid text, sender text, sender_phone text,
-                    sender_lid text, type text, content jsonb, context_wa_message_id text, status text, sent_at timestamptz, unread boolean)
+                    sender_lid text, type text, content jsonb, context_wa_message_id text, details jsonb, status text, sent_at timestamptz,
+                    unread boolean, stands boolean)
                 LEFT JOIN LATERAL (
                     SELECT jid, phone FROM chat
                     WHERE chat.session_id = $1 AND chat.lid = input.chat_lid AND input.chat_phone IS NULL ORDER BY phone LIMIT 1) known ON true
@@ -357,9 +364,9 @@ async fn record_in(
                 ON CONFLICT DO NOTHING RETURNING id
             ), new_message AS (
                 INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
-                                     sender_lid, type, content, context_wa_message_id, status, sent_at)
+                                     sender_lid, type, content, context_wa_message_id, details, status, sent_at)
                 SELECT incoming.id, lease.tenant_id, lease.session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
-                       sender_lid, type, content, context_wa_message_id, status, sent_at
+                       sender_lid, type, content, context_wa_message_id, details, status, sent_at
                 FROM incoming JOIN new_identity ON new_identity.id = incoming.id, lease
             ), chat_change AS (
                 INSERT INTO chat AS known (tenant_id, session_id, jid, phone, lid, kind, activity, last_message_id, unread_count)
@@ -368,7 +375,7 @@ async fn record_in(
                        (array_agg(incoming.id ORDER BY incoming.id DESC))[1], (array_agg(incoming.id ORDER BY incoming.id DESC))[1],
                        count(*) FILTER (WHERE unread)
                 FROM incoming JOIN new_identity ON new_identity.id = incoming.id, lease
-                WHERE chat <> 'status@broadcast' GROUP BY lease.tenant_id, lease.session_id, chat ORDER BY chat
+                WHERE chat <> 'status@broadcast' AND stands GROUP BY lease.tenant_id, lease.session_id, chat ORDER BY chat
                 ON CONFLICT (session_id, jid) DO UPDATE SET
                     phone = COALESCE(known.phone, excluded.phone), lid = COALESCE(known.lid, excluded.lid),
                     activity = GREATEST(known.activity, excluded.activity),
@@ -476,28 +483,4 @@ async fn record_in(
 
 fn to_json<T: Serialize>(rows: &[T]) -> Result<serde_json::Value, StoreError> {
     serde_json::to_value(rows).map_err(|error| StoreError::Database(sqlx::Error::Encode(Box::new(error))))
-}
-
-impl Store {
-    /// Our ids of a session's messages, by WhatsApp's. Of several messages with one id (in different conversations) the account's own one.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is unavailable.
-    pub async fn message_ids(
-        &self,
-        session: SessionId,
-        wa_message_ids: &[String],
-    ) -> Result<std::collections::HashMap<String, MessageId>, StoreError> {
-        let rows = sqlx::query!(
-            "SELECT wa_message_id, id FROM message_identity WHERE session_id = $1 AND wa_message_id = ANY($2) ORDER BY from_me",
-            session.uuid,
-            wa_message_ids
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.wa_message_id, MessageId(row.id)))
-            .collect())
-    }
 }

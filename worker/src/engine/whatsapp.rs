@@ -41,6 +41,7 @@ mod lookups;
 mod operations;
 mod outgoing;
 pub mod pacer;
+mod secrets;
 pub mod state;
 mod tasks;
 mod transport;
@@ -183,6 +184,7 @@ impl EngineFactory for WhatsApp {
             tasks,
             closing,
             gate: session.gate,
+            read_receipts: session.settings.read_receipts,
         }))
     }
 }
@@ -195,6 +197,8 @@ struct WhatsAppEngine {
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
     closing: Arc<AtomicBool>,
     gate: Gate,
+    /// Whether senders are told that their messages were read.
+    read_receipts: bool,
 }
 
 impl Drop for WhatsAppEngine {
@@ -241,14 +245,17 @@ impl Engine for WhatsAppEngine {
         if message.to.is_person() {
             self.check_recipient(&to).await?;
         }
-        outgoing::send(&self.client, to, message).await
+        if message.content.media().is_some() {
+            return Err(SendError::Refused("this version does not send files".to_owned()));
+        }
+        outgoing::send(&self.client, to, message, None).await
     }
 
     async fn perform(&self, operation: &Operation) -> Result<serde_json::Value, OperationError> {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        operations::perform(&self.client, operation).await
+        operations::perform(&self.client, operation, self.read_receipts).await
     }
 
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {

@@ -28,7 +28,8 @@ macro_rules! messages {
             r#"SELECT message.id AS "id!", message.session_id AS "session_id!", message.wa_message_id AS "wa_message_id!", message.from_me AS "from_me!",
                       message.chat AS "chat!", COALESCE(message.chat_phone, known.phone) AS chat_phone, COALESCE(message.chat_lid, known.lid) AS chat_lid,
                       message.sender AS "sender!", message.sender_phone, message.sender_lid, message.type AS "type!", message.content AS "content!",
-                      message.context_wa_message_id, message.status AS "status!", message.error_code, message.error_detail, message.sent_at AS "sent_at!" "#
+                      message.context_wa_message_id, message.details AS "details!", message.reactions AS "reactions!", message.answers AS "answers!",
+                      message.starred AS "starred!", message.pinned_until, message.edited_at, message.revoked_at, message.status AS "status!", message.error_code, message.error_detail, message.sent_at AS "sent_at!" "#
             + $from
             $(, $value)*
         )
@@ -133,7 +134,7 @@ impl TenantTransaction {
         Ok(messages!(
             self,
             "FROM (SELECT * FROM message
-                   WHERE session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4 AND ($5::text IS NULL OR type = $5)
+                   WHERE session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4 AND CASE WHEN $5::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $5 END
                      AND ($6::boolean IS NULL OR from_me = $6) AND ($7::timestamptz IS NULL OR sent_at >= $7) AND ($8::timestamptz IS NULL OR sent_at < $8)
                    ORDER BY id DESC LIMIT $9) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
@@ -162,7 +163,7 @@ impl TenantTransaction {
         Ok(messages!(
             self,
             "FROM (SELECT * FROM message
-                   WHERE session_id = $1 AND tenant_id = $2 AND chat = $3 AND id >= $4 AND id < $5 AND ($6::text IS NULL OR type = $6)
+                   WHERE session_id = $1 AND tenant_id = $2 AND chat = $3 AND id >= $4 AND id < $5 AND CASE WHEN $6::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $6 END
                      AND ($7::boolean IS NULL OR from_me = $7) AND ($8::timestamptz IS NULL OR sent_at >= $8) AND ($9::timestamptz IS NULL OR sent_at < $9)
                    ORDER BY session_id DESC, chat DESC, id DESC LIMIT $10) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
@@ -200,7 +201,7 @@ impl TenantTransaction {
                  SELECT * FROM message
                  WHERE session_id = $1 AND tenant_id = $2 AND chat = known.jid AND NOT from_me
                    AND id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000') AND id >= $3 AND id < $4
-                   AND ($5::text IS NULL OR type = $5) AND ($6::boolean IS NULL OR from_me = $6)
+                   AND CASE WHEN $5::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $5 END AND ($6::boolean IS NULL OR from_me = $6)
                    AND ($7::timestamptz IS NULL OR sent_at >= $7) AND ($8::timestamptz IS NULL OR sent_at < $8)
                  ORDER BY session_id DESC, chat DESC, id DESC LIMIT $9) message
              ORDER BY message.id DESC LIMIT $9",
@@ -272,7 +273,7 @@ impl TenantTransaction {
                        ORDER BY session_id DESC, chat DESC, id DESC LIMIT $6) message
                  LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
                  WHERE message_words(message.session_id, message.type, message.content) @@ $7::text::tsquery
-                   AND ($8::text IS NULL OR message.type = $8) AND ($9::boolean IS NULL OR message.from_me = $9)
+                   AND CASE WHEN $8::text IS NULL THEN message.type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE message.type = $8 END AND ($9::boolean IS NULL OR message.from_me = $9)
                    AND ($10::timestamptz IS NULL OR sent_at >= $10) AND ($11::timestamptz IS NULL OR sent_at < $11)
                  ORDER BY message.id DESC LIMIT $12",
                 session.uuid,
@@ -295,7 +296,7 @@ impl TenantTransaction {
                    WHERE session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4 ORDER BY id DESC LIMIT $5) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
              WHERE message_words(message.session_id, message.type, message.content) @@ $6::text::tsquery
-               AND ($7::text IS NULL OR message.type = $7) AND ($8::boolean IS NULL OR message.from_me = $8)
+               AND CASE WHEN $7::text IS NULL THEN message.type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE message.type = $7 END AND ($8::boolean IS NULL OR message.from_me = $8)
                AND ($9::timestamptz IS NULL OR sent_at >= $9) AND ($10::timestamptz IS NULL OR sent_at < $10)
                AND (NOT $12 OR message.id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000'))
              ORDER BY message.id DESC LIMIT $11",
@@ -331,7 +332,7 @@ impl TenantTransaction {
             "FROM (WITH found AS MATERIALIZED (
                        SELECT * FROM message
                        WHERE message_words(session_id, type, content) @@ $5::text::tsquery AND session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4
-                         AND ($6::text IS NULL OR chat = $6) AND ($7::text IS NULL OR type = $7) AND ($8::boolean IS NULL OR from_me = $8)
+                         AND ($6::text IS NULL OR chat = $6) AND CASE WHEN $7::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $7 END AND ($8::boolean IS NULL OR from_me = $8)
                          AND ($9::timestamptz IS NULL OR sent_at >= $9) AND ($10::timestamptz IS NULL OR sent_at < $10))
                    SELECT * FROM found) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
@@ -356,4 +357,18 @@ impl TenantTransaction {
 /// The id after `id`.
 fn next(id: Uuid) -> Uuid {
     Uuid::from_u128(id.as_u128().saturating_add(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::ACTS;
+
+    #[test]
+    fn lists_leave_out_every_act_and_nothing_else() {
+        let words = ACTS.map(|act| format!("'{act}'")).join(", ");
+        let conditions = include_str!("list.rs").matches("NOT IN (").count();
+        let complete = include_str!("list.rs").matches(&format!("NOT IN ({words})")).count();
+        // This test names the condition twice itself.
+        assert_eq!(conditions, complete + 2);
+    }
 }

@@ -4,12 +4,13 @@ use shared::address::Party;
 use shared::chat::FOREVER;
 use shared::event::{ChatDeleted, ChatUpdated, Event, HistorySynced};
 use shared::ids::MessageId;
-use shared::message::{Message, MessageContext};
+use shared::message::{Message, MessageState};
 use shared::operation::chat::ChatMarks;
 use shared::operation::{ChatOperation, Operation};
 use shared::store::read_model::{Change, ChatChange, ChatState};
 use shared::store::records::NewMessage;
 
+use super::arrived::{context, details};
 use super::{Scribe, Writing, party};
 use crate::engine::{ChatEvent, HistoryMessage, HistoryPart, Person};
 
@@ -138,9 +139,9 @@ impl Scribe {
             from_me: message.from_me,
             kind: message.content.kind().to_owned(),
             content: message.content.to_map(),
-            context: message.context.as_ref().map(|id| MessageContext {
-                wa_message_id: id.clone(),
-            }),
+            context: message.context.as_ref().map(context),
+            details: details(&message.details),
+            state: MessageState::default(),
             status: told.status,
             error: None,
             timestamp: message.at,

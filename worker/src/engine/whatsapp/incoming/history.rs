@@ -22,7 +22,8 @@ use whatsapp_rust::Jid;
 
 use super::super::foreign::foreign;
 use super::chats::muted_until;
-use super::{message, person};
+use super::person;
+use super::reading::message;
 use crate::engine::{HistoryMessage, HistoryPart, HistorySummary, Listener, Person};
 
 /// Messages in one part.
@@ -213,7 +214,8 @@ impl<'a> Reader<'a> {
             source,
             ..MessageInfo::default()
         };
-        let mut message = message(info.message.as_option()?, &told)?;
+        let own: Vec<Jid> = [own.phone.clone(), own.lid.clone()].into_iter().flatten().collect();
+        let mut message = message(info.message.as_option()?, &told, &own)?;
         // Reactions, edits and the like change messages that are told as they are now.
         if message.content.target().is_some() {
             return None;
