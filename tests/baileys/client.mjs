@@ -7,11 +7,14 @@
 //
 // Events:   ready · qr {qr} · code {code} · open {id, lid} · close {status, reason} · sent {id} · done {do}
 //           message {id, from, participant?, sender_alt?, from_me, status, text, type, kind} · update {id, chat, from_me, status}
+//           group {id, subject} · participants {id, author, action, participants} (a message of a change has stub and stub_parameters)
 //           receipt {id, chat, from, type} · presence {chat, from, state} · chat {id, archived?, muteEndTime?, …} · failed {do, message}
 // Commands: {do: "send", to, text, id?} · {do: "read", chat, ids, participant?} · {do: "typing", to, state?}
 //           {do: "subscribe", to} · {do: "presence", state} · {do: "react", to, id, emoji, from_me?}
 //           {do: "edit", to, id, text} · {do: "revoke", to, id} · {do: "archive", chat, on} · {do: "mute", chat, until}
+//           {do: "status", to: [jid], text} · {do: "invoke", method, args} → result {method, value}: any method of the socket
 //           {do: "pair-code", phone, code?} · {do: "logout"} · {do: "end"}
+// More of both about people, app state and history: people.mjs.
 //
 // Every kind of message (see content.mjs for how bytes, files and earlier messages are written in JSON):
 // Events:   message also has content {…} · sent also has content {…} · media {id, sha256, length, base64?} · reuploaded {id, direct_path}
@@ -23,6 +26,7 @@ import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import makeWASocket, { useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
 import pino from 'pino'
+import { peopleCommands, watchPeople } from './people.mjs'
 import { download, plain, readSecret, recall, remember, respond, revive, vote } from './content.mjs'
 
 const RESTART_REQUIRED = 515
@@ -95,7 +99,10 @@ function connect() {
 	socket.ev.on('message-receipt.update', updates => updates.forEach(reportReceipt))
 	socket.ev.on('presence.update', reportPresence)
 	socket.ev.on('call', calls => calls.forEach(reportCall))
+	socket.ev.on('groups.upsert', groups => groups.forEach(({ id, subject }) => emit('group', { id, subject })))
+	socket.ev.on('group-participants.update', reportParticipants)
 	socket.ev.on('chats.update', updates => updates.forEach(reportChat))
+	watchPeople(socket, emit)
 }
 
 function deferred() {
@@ -138,7 +145,9 @@ function report(message, type) {
 		text,
 		kind,
 		content: plain(content),
-		type
+		type,
+		stub: message.messageStubType || undefined,
+		stub_parameters: message.messageStubParameters?.length ? message.messageStubParameters : undefined
 	})
 }
 
@@ -190,6 +199,10 @@ function reportPresence({ id, presences }) {
 	}
 }
 
+function reportParticipants({ id, author, action, participants }) {
+	emit('participants', { id, author, action, participants: participants.map(participant => participant.id ?? participant) })
+}
+
 function reportChat({ id, archived, muteEndTime, pinned, unreadCount }) {
 	emit('chat', { id, archived, muteEndTime, pinned, unreadCount })
 }
@@ -221,6 +234,8 @@ const commands = {
 		emit('reuploaded', { id, direct_path: content?.directPath })
 	},
 	'reject-call': ({ id, from }) => socket.rejectCall(id, from),
+	status: ({ to, text }) => sendContent('status@broadcast', { text }, undefined, { statusJidList: to }),
+	invoke: async ({ method, args }) => emit('result', { method, value: await socket[method](...(args ?? [])) }),
 	react: ({ to, id, emoji, from_me: fromMe }) =>
 		sendContent(to, { react: { text: emoji, key: { remoteJid: to, id, fromMe: Boolean(fromMe) } } }),
 	edit: ({ to, id, text }) => sendContent(to, { text, edit: { remoteJid: to, id, fromMe: true } }),
@@ -232,6 +247,7 @@ const commands = {
 	archive: ({ chat, on, id }) =>
 		socket.chatModify({ archive: on, lastMessages: [lastMessage(chat, id)] }, chat),
 	mute: ({ chat, until }) => socket.chatModify({ mute: until ?? null }, chat),
+	...peopleCommands(() => socket, emit),
 	'pair-code': async ({ phone, code }) => {
 		// The server must have offered QR codes first: before that there is no session to ask on.
 		await offeredQr.promise

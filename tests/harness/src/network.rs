@@ -1,5 +1,6 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
+mod people;
 mod calls;
 mod media;
 mod messages;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+pub use people::{AppState, AppStateMutation, Profile, ProfilePicture};
 pub use buffa::MessageField;
 pub use calls::{Call, CallState};
 pub use media::{MediaKind, MediaReference, MediaRetryAnswer, StoredFile, UploadedMedia};

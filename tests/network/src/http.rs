@@ -1,7 +1,7 @@
 //! The HTTP interface: it plays the people, breaks things on purpose, and shows what happened.
 //!
 //! It is open to everybody who can reach it and belongs on a loopback address. Bodies and answers are JSON; numbers are
-//! digits, addresses are digits or JIDs in either spelling. Errors are `{"error": code, "detail": sentence}`.
+//! digits, addresses are digits or JIDs in either spelling; groups and `status@broadcast` are addresses too. Errors are `{"error": code, "detail": sentence}`.
 //!
 //! | route | body → answer |
 //! |---|---|
@@ -23,9 +23,29 @@
 //! | `GET /media` · `POST /media/expire` · `GET /media/ca` | the stored files · `{direct_path?, status?: 404 \| 410}` → `{expired}` · the authority's certificate in PEM |
 //! | `POST /phones/{number}/typing` | `{to, state: "composing" \| "recording" \| "paused"}` |
 //! | `POST /phones/{number}/presence` | `{state: "available" \| "unavailable"}` |
-//! | `POST /phones/{number}/profile` | `{name}`: a new push name |
+//! | `POST /phones/{number}/profile` | `{name?, about?, picture?: base64 \| null, business? \| null}`: a new push name, about text, picture, business profile ([`crate::people::profile::Business`]) |
+//! | `GET /phones/{number}/profile` | → the same, and privacy, blocked people, timer, address book |
+//! | `POST /phones/{number}/privacy` | `{category, value, add?, remove?}`: who may see or do what; people by number |
+//! | `POST /phones/{number}/privacy-tokens` | `{restricted, accepts_trusted?, accepts_salted?}`: strangers cannot write, see [`crate::people::tokens`] |
+//! | `POST /phones/{number}/block` | `{who, blocked}` |
+//! | `POST /phones/{number}/disappearing` | `{seconds}`: the timer for new chats |
+//! | `POST /phones/{number}/app-state` | `{action, …}`, see [`crate::app_state::changes::Action`] → `{collection, version, index}` |
+//! | `GET /phones/{number}/app-state?collection=&after=` | → `{mutations, present}`: all changes, decrypted, and what is in force |
+//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?}`: what companions get that are linked later |
+//! | `GET /pictures/{id}/{kind}` | → the bytes of a profile picture |
 //! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
 //! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |
+//! | `POST /phones/{number}/groups` | `{subject, participants?, description?, announcement?, locked?, ephemeral?, open_to_members?, approval?, by_number?, community?, parent?}` → `{id, participants: [{jid, number, code, invitation}]}` |
+//! | `POST /phones/{number}/groups/{id}/participants` | `{action: "add" \| "remove" \| "promote" \| "demote", participants}` → `{participants}` |
+//! | `POST /phones/{number}/groups/{id}/settings` | any of `{subject, description, announcement, locked, ephemeral, open_to_members, approval}` |
+//! | `POST /phones/{number}/groups/{id}/leave` | |
+//! | `POST /phones/{number}/groups/{id}/invite` | `{reset?}` → `{code}` |
+//! | `POST /phones/{number}/groups/{id}/requests` | `{approve?, reject?}` → `{participants: [{jid, code}]}` |
+//! | `POST /phones/{number}/groups/{id}/linked-groups` | `{link?, unlink?}` → `{groups: [{jid, code}]}`, for communities |
+//! | `POST /phones/{number}/join-group` | `{code, group?}` → `{id, member}`; not a member yet where an admin must approve |
+//! | `POST /phones/{number}/group-privacy` | `{open}`: whether others may add this person to groups |
+//! | `POST /phones/{number}/status` | `{to: [address], text}` → `{id}` |
+//! | `GET /groups` · `GET /groups/{id}` | → `{groups}` · the group with its members, settings and requests |
 //! | `POST /provision` | `{count, prefix?, phone?}` → `{accounts}`: linked accounts with their companions' credentials |
 //! | `POST /faults`, `GET`, `DELETE` | see [`crate::faults`]: `{kind, session?, count?, delay_ms?, code?, conflict?}` → `{fault, affected}` |
 //! | `GET /ledger?session=&after=&limit=` | → `{entries, first, last}`, see [`crate::ledger`] |
@@ -35,11 +55,15 @@ pub mod admin;
 pub mod calls;
 pub mod evidence;
 pub mod faults;
+pub mod groups;
+pub mod history;
 pub mod media;
+pub mod people;
 pub mod phones;
 pub mod problem;
 pub mod provision;
 pub mod secrets;
+pub mod status;
 
 use std::sync::Arc;
 
@@ -73,7 +97,20 @@ fn router(network: Arc<Network>) -> Router {
         .route("/phones/{number}/read", post(phones::read))
         .route("/phones/{number}/typing", post(phones::typing))
         .route("/phones/{number}/presence", post(phones::presence))
-        .route("/phones/{number}/profile", post(phones::profile))
+        .route(
+            "/phones/{number}/profile",
+            post(people::change_profile).get(people::describe),
+        )
+        .route("/phones/{number}/privacy", post(people::change_privacy))
+        .route("/phones/{number}/privacy-tokens", post(people::change_tokens))
+        .route("/phones/{number}/block", post(people::block))
+        .route("/phones/{number}/disappearing", post(people::default_timer))
+        .route(
+            "/phones/{number}/app-state",
+            post(people::change_app_state).get(people::app_state),
+        )
+        .route("/phones/{number}/history", post(history::give))
+        .route("/pictures/{id}/{kind}", get(people::picture))
         .route("/phones/{number}/unlink", post(phones::unlink))
         .route("/phones/{number}/online", post(phones::online))
         .route("/phones/{number}/media", post(media::upload))
@@ -88,6 +125,18 @@ fn router(network: Arc<Network>) -> Router {
         .route("/media", get(media::list))
         .route("/media/expire", post(media::expire))
         .route("/media/ca", get(media::authority))
+        .route("/phones/{number}/groups", post(groups::create))
+        .route("/phones/{number}/groups/{id}/participants", post(groups::change_people))
+        .route("/phones/{number}/groups/{id}/settings", post(groups::change))
+        .route("/phones/{number}/groups/{id}/leave", post(groups::leave))
+        .route("/phones/{number}/groups/{id}/invite", post(groups::invite))
+        .route("/phones/{number}/groups/{id}/requests", post(groups::decide))
+        .route("/phones/{number}/groups/{id}/linked-groups", post(groups::link))
+        .route("/phones/{number}/join-group", post(groups::join))
+        .route("/phones/{number}/group-privacy", post(groups::privacy))
+        .route("/phones/{number}/status", post(status::post))
+        .route("/groups", get(groups::list))
+        .route("/groups/{id}", get(groups::describe))
         .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))
         .route("/provision", post(provision::provision))
         .route("/faults", post(faults::add).get(faults::list).delete(faults::clear))

@@ -67,6 +67,14 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_LID_MIGRATED")]
     lid_migrated: bool,
 
+    /// Seconds for which typing waits for a device that is not connected.
+    #[arg(long, env = "CHATSTATE_TTL_SECS", default_value_t = 0.0)]
+    typing_lifetime: f64,
+
+    /// Tell everybody about everybody's new about text and picture.
+    #[arg(long, env = "ROOKERY_NETWORK_EVERYBODY_ACQUAINTED")]
+    everybody_acquainted: bool,
+
     /// The format of the logs.
     #[arg(long, env = "ROOKERY_NETWORK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
@@ -103,6 +111,8 @@ async fn main() -> anyhow::Result<()> {
         code_lifetime: Duration::try_from_secs_f64(arguments.code_lifetime)?,
         ledger_limit: arguments.ledger_limit,
         lid_migrated: arguments.lid_migrated,
+        typing_lifetime: Duration::try_from_secs_f64(arguments.typing_lifetime)?,
+        everybody_acquainted: arguments.everybody_acquainted,
     })
     .await?;
     announce(&running);

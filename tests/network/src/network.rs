@@ -17,11 +17,13 @@ use wacore_binary::builder::NodeBuilder;
 use crate::accounts::Directory;
 use crate::calls::Calls;
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::media::MediaStore;
 use crate::media::tls::Certificates;
 use crate::pairing::Pairings;
+use crate::people::pictures::Gallery;
 use crate::phone::clock::PhoneClock;
 use crate::socket::SocketId;
 use crate::stats::Stats;
@@ -59,6 +61,10 @@ pub struct Config {
     /// Whether companions are told at pairing that their chats are kept by LID: whatsapp-rust then addresses people by LID
     /// on the wire (src/pair.rs:388-410).
     pub lid_migrated: bool,
+    /// How long typing waits for a device that is not connected. Zero: it is lost at once.
+    pub typing_lifetime: Duration,
+    /// Whether everybody hears of everybody's new about text and picture, not only those who asked for the account before.
+    pub everybody_acquainted: bool,
 }
 
 impl Default for Config {
@@ -77,6 +83,8 @@ impl Default for Config {
             code_lifetime: Duration::from_secs(180),
             ledger_limit: 500_000,
             lid_migrated: false,
+            typing_lifetime: Duration::ZERO,
+            everybody_acquainted: false,
         }
     }
 }
@@ -89,6 +97,8 @@ pub struct Network {
     pub seed: Seed,
     /// The people.
     pub accounts: Directory,
+    /// The groups.
+    pub groups: Groups,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -97,6 +107,8 @@ pub struct Network {
     pub faults: Faults,
     /// Counters.
     pub stats: Stats,
+    /// Profile pictures.
+    pub pictures: Gallery,
     /// When phones act.
     pub phone_clock: PhoneClock,
     /// Encrypted files.
@@ -130,10 +142,12 @@ impl Network {
         let (phone_clock, ticks) = PhoneClock::new(config.phone_delay);
         let network = Arc::new(Self {
             accounts: Directory::default(),
+            groups: Groups::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
             stats: Stats::default(),
+            pictures: Gallery::served_at(format!("http://{}", http.local_addr()?)),
             phone_clock,
             media: MediaStore::new(media_address.to_string(), seed.clone(), config.media_folder.clone())?,
             calls: Calls::default(),

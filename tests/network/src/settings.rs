@@ -1,7 +1,7 @@
-//! Settings that every client asks for after its login and that are the same for everybody here.
+//! Settings that every client asks for after its login: experiments and limits, and where media is.
 //!
-//! Sources: Baileys Socket/chats.ts (`fetchProps`, `fetchPrivacySettings`, `fetchBlocklist`), Socket/messages-send.ts:228.
-//! Changing them belongs to a later milestone and is answered as unknown until then.
+//! Sources: Baileys Socket/chats.ts (`fetchProps`); wacore src/iq/props.rs. What people set themselves is in
+//! [`crate::people`].
 
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
@@ -10,24 +10,14 @@ use crate::network::Network;
 use crate::node::{empty, result};
 use crate::stanza::Session;
 
-/// The categories of privacy, all open. Without `readreceipts` Baileys would send `read-self` in place of `read`.
-const PRIVACY: [(&str, &str); 8] = [
-    ("readreceipts", "all"),
-    ("last", "all"),
-    ("online", "all"),
-    ("profile", "all"),
-    ("status", "all"),
-    ("groupadd", "all"),
-    ("calladd", "all"),
-    ("messages", "all"),
-];
-
-/// Experiments and limits: none.
-pub fn properties(iq: &Node) -> Node {
+/// Experiments and limits: only those that make clients use privacy tokens.
+pub fn properties(session: &Session, iq: &Node) -> Node {
+    let properties = session.account.state().settings.tokens.properties();
     let props = NodeBuilder::new("props")
         .attr("protocol", 1)
         .attr("hash", "rookery")
         .attr("refresh", 86_400)
+        .children(properties)
         .build();
     result(iq).children([props]).build()
 }
@@ -49,21 +39,4 @@ pub fn media_connection(network: &Network, session: &Session, iq: &Node) -> Node
         .children([host])
         .build();
     result(iq).children([connection]).build()
-}
-
-/// Nobody is blocked.
-pub fn block_list(iq: &Node) -> Node {
-    result(iq).children([empty("list")]).build()
-}
-
-/// Who may see what: everybody everything. The child is mandatory for whatsapp-rust.
-pub fn privacy(iq: &Node) -> Node {
-    let categories = PRIVACY.map(|(name, value)| {
-        NodeBuilder::new("category")
-            .attr("name", name)
-            .attr("value", value)
-            .build()
-    });
-    let privacy = NodeBuilder::new("privacy").children(categories).build();
-    result(iq).children([privacy]).build()
 }

@@ -20,19 +20,21 @@ use super::problem::{Problem, read as read_body, read_address, read_number};
 use crate::accounts::directory::NewAccount;
 use crate::accounts::{Account, Spelling};
 use crate::messages::receipt;
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::pairing::{code, qr};
 use crate::phone::inbox::Page;
 use crate::phone::plaintext::Content;
 use crate::phone::{self, send as sending};
-use crate::{app_state, devices, node, presence as presences};
+use crate::{devices, node, presence as presences};
 
 /// The longest a long-poll waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-type Answer<T> = Result<Json<T>, Problem>;
+/// What a handler answers with.
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
-fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = network.accounts.by_number(read_number(number)?);
     account.ok_or_else(|| Problem::unknown_phone(number))
 }
@@ -288,22 +290,28 @@ pub(super) async fn read(
 ) -> Answer<Value> {
     let read: Read = read_body(&body)?;
     let account = find_phone(&network, &number)?;
-    let senders = senders_of(&account, &read)?;
     let kind = if read.played { "played" } else { "read" };
-    for (sender, ids) in &senders {
-        receipt::forward(&network, &account, 0, sender, ids, Some(kind));
+    for ((chat, sender), ids) in &senders_of(&account, &read)? {
+        receipt::forward_in_chat(&network, &account, 0, chat, Some(sender), ids, Some(kind));
     }
     Ok(Json(json!({ "read": read.ids.len() })))
 }
 
-/// The messages grouped by who sent them; `from` says it for messages that the phone does not know.
-fn senders_of(account: &Account, read: &Read) -> Result<Vec<(Jid, Vec<String>)>, Problem> {
+/// A chat, and somebody who wrote in it.
+type ChatAndSender = (Jid, Jid);
+
+/// The messages grouped by who sent them where; `from` says it for messages that the phone does not know.
+fn senders_of(account: &Account, read: &Read) -> Result<Vec<(ChatAndSender, Vec<String>)>, Problem> {
     let fallback = read.from.as_deref().map(read_address).transpose()?;
     let phone = account.phone();
-    let mut senders: Vec<(Jid, Vec<String>)> = Vec::new();
+    let mut senders: Vec<(ChatAndSender, Vec<String>)> = Vec::new();
     for id in &read.ids {
-        let known = phone.inbox.message(id).map(|message| message.sender.clone());
-        let sender = known.or_else(|| fallback.clone()).ok_or_else(|| {
+        // Chats of two are told by the sender's device, so that the receipt uses the same spelling.
+        let known = phone.inbox.message(id).map(|message| {
+            let chat = message.chat.parse().ok().filter(is_shared_chat);
+            (chat.unwrap_or_else(|| message.sender.clone()), message.sender.clone())
+        });
+        let sender = known.or_else(|| fallback.clone().map(|from| (from.clone(), from))).ok_or_else(|| {
             Problem::new(
                 StatusCode::NOT_FOUND,
                 "unknown_message",
@@ -371,24 +379,6 @@ pub(super) async fn presence(
     let presence: Presence = read_body(&body)?;
     let account = find_phone(&network, &number)?;
     presences::set_phone(&network, &account, presence.state == PresenceState::Available);
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Profile {
-    name: String,
-}
-
-/// `POST /phones/{number}/profile`: a new push name; companions read it from the app state.
-pub(super) async fn profile(
-    State(network): State<Arc<Network>>,
-    Path(number): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let profile: Profile = read_body(&body)?;
-    let account = find_phone(&network, &number)?;
-    account.state().name = profile.name;
-    app_state::phone::write_push_name(&network, &account);
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -126,6 +126,27 @@ impl World {
         self.http.get(url).send().await.unwrap().json().await.unwrap()
     }
 
+    /// Fetches bytes from an address that somebody was given.
+    pub(crate) async fn download(&self, url: &str) -> Option<Vec<u8>> {
+        let response = self.http.get(url).send().await.unwrap();
+        let found = response.status().is_success();
+        found.then_some(response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Waits until one person has issued a privacy token to another.
+    pub(crate) async fn until_token(&self, issuer: &Person, holder: &Person) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let profile = self.get(&format!("/phones/{}/profile", issuer.number)).await;
+            let issued = profile["tokens_issued_to"].as_array().unwrap();
+            if issued.iter().any(|number| *number == holder.number) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "no token was issued: {profile}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Sends a request whose body or answer is a file.
     pub(crate) async fn post_file(&self, path: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
         let url = format!("{}{path}", self.http_url);
