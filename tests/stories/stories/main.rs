@@ -1,5 +1,6 @@
 //! Every story, by theme.
 
+mod chats;
 mod gateway;
 mod local;
 mod messages;
@@ -15,9 +16,10 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 9] = [
+    let themes: [Vec<Tale>; 10] = [
         pairing::stories(),
         messages::stories(),
+        chats::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),
