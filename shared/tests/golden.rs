@@ -12,8 +12,9 @@ use shared::address::Party;
 use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location};
 use shared::event::{
-    Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionStatusChanged,
+    ChatDeleted, ChatUpdated, Draft, Event, HistoryKind, HistorySynced, LinkCode, MessageEdited, MessageFailed,
+    MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated,
+    SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{
@@ -213,6 +214,20 @@ fn reference() -> MessageReference {
 
 fn events() -> Vec<Event> {
     vec![
+        Event::ChatUpdated(Box::new(ChatUpdated {
+            chat: party(),
+            muted: Some(true),
+            muted_until: Some(at()),
+            ..ChatUpdated::default()
+        })),
+        Event::ChatDeleted(ChatDeleted { chat: party() }),
+        Event::HistorySynced(HistorySynced {
+            kind: HistoryKind::OnDemand,
+            chat: Some(party()),
+            chats: 1,
+            messages: 50,
+            progress: Some(100),
+        }),
         Event::SessionStatus(SessionStatusChanged {
             status: SessionStatus::Connected,
             reason: None,
@@ -227,6 +242,15 @@ fn events() -> Vec<Event> {
         Event::SessionPairingCode(LinkCode {
             code: "ABCD1234".into(),
             expires_at: at(),
+        }),
+        Event::SessionStalled(SessionStalled {
+            status: SessionStatus::Disconnected,
+            waiting: 3,
+            since: at(),
+        }),
+        Event::SessionRestricted(SessionRestricted {
+            code: "463".into(),
+            detail: "the account may not begin conversations right now".into(),
         }),
         Event::MessageReceived(message(false)),
         Event::MessageSent(message(true)),
@@ -292,6 +316,7 @@ fn every_event_looks_to_its_readers_as_it_always_did() {
         assert_eq!(body, golden(&format!("events/v1/{name}.json"), &body), "{name}");
     }
     let all: std::collections::BTreeSet<_> = shared::event::EventType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let without_draft = std::collections::BTreeSet::from(["webhook.test"]);
+    // Those about a tenant have no draft: they are complete when they are made.
+    let without_draft = std::collections::BTreeSet::from(["tenant.quota", "webhook.disabled", "webhook.test"]);
     assert_eq!(&all - &kinds, without_draft, "every type of event has a golden file");
 }
