@@ -4,11 +4,13 @@
 //! through [`crate::intake`] and nowhere else.
 
 pub mod api_keys;
+pub mod chats;
 pub mod commands;
 pub mod events;
 pub mod messages;
 pub mod operations;
 pub mod sessions;
+pub mod statistics;
 pub mod tenants;
 pub mod webhooks;
 
@@ -21,6 +23,8 @@ pub fn protected() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .merge(sessions::routes())
         .merge(messages::routes())
+        .merge(chats::routes())
+        .merge(statistics::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

@@ -7,6 +7,10 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+pub mod chat;
+
+pub use chat::{ChatDeleted, ChatUpdated, HistoryKind, HistorySynced};
+
 use crate::address::Party;
 use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
@@ -48,6 +52,12 @@ words! {
         MessageFailed = "message.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
+        /// A chat was archived, pinned, muted, read, cleared, …, here or on another device of the account.
+        ChatUpdated = "chat.updated",
+        /// A chat was deleted, here or on another device of the account.
+        ChatDeleted = "chat.deleted",
+        /// A part of the phone's history was stored.
+        HistorySynced = "history.synced",
         /// A webhook gets nothing any more.
         WebhookDisabled = "webhook.disabled",
         /// The tenant has used up a quota.
@@ -89,6 +99,12 @@ pub enum Event {
     MessageFailed(MessageFailed),
     /// See [`EventType::PresenceUpdated`].
     PresenceUpdated(PresenceUpdated),
+    /// See [`EventType::ChatUpdated`].
+    ChatUpdated(Box<ChatUpdated>),
+    /// See [`EventType::ChatDeleted`].
+    ChatDeleted(ChatDeleted),
+    /// See [`EventType::HistorySynced`].
+    HistorySynced(HistorySynced),
 }
 
 /// The data of `session.status`.
@@ -274,6 +290,9 @@ impl Event {
             Self::PollVote(_) => EventType::PollVote,
             Self::MessageFailed(_) => EventType::MessageFailed,
             Self::PresenceUpdated(_) => EventType::PresenceUpdated,
+            Self::ChatUpdated(_) => EventType::ChatUpdated,
+            Self::ChatDeleted(_) => EventType::ChatDeleted,
+            Self::HistorySynced(_) => EventType::HistorySynced,
         }
     }
 }

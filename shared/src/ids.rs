@@ -122,6 +122,17 @@ typed_ids! {
     DispatcherId = "dsp";
 }
 
+impl MessageId {
+    /// An identifier for a message of the past: it stands in the order of identifiers where the message stands in time. A time before 1970 counts as
+    /// 1970, one that is yet to come as now.
+    #[must_use]
+    pub fn written_at(at: chrono::DateTime<chrono::Utc>) -> Self {
+        let millis = at.min(chrono::Utc::now()).timestamp_millis();
+        let millis = u64::try_from(millis).unwrap_or_default();
+        Self(uuid::Builder::from_unix_timestamp_millis(millis, &rand::random()).into_uuid())
+    }
+}
+
 /// A region's name: 1 to 12 characters of `a-z0-9`, so that it fits into identifiers, subjects and stream names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Region {

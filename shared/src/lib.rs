@@ -5,7 +5,7 @@
 //!
 //! | words | adapters |
 //! |---|---|
-//! | [`ids`], [`address`], [`session`], [`message`] | [`store`]: Postgres |
+//! | [`ids`], [`address`], [`session`], [`message`], [`chat`] | [`store`]: Postgres |
 //! | [`content`]: what messages say | |
 //! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`subject`]: NATS |
 //! | [`event`]: what happened to it | |
@@ -16,6 +16,7 @@
 pub mod address;
 pub mod api_key;
 pub mod broker;
+pub mod chat;
 pub mod command;
 pub mod config;
 pub mod content;

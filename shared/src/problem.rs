@@ -45,6 +45,8 @@ words! {
         PairingFailed = "pairing_failed",
         /// There is no such message.
         MessageNotFound = "message_not_found",
+        /// There is no such chat.
+        ChatNotFound = "chat_not_found",
         /// There is no such command.
         CommandNotFound = "command_not_found",
         /// There is no such event.
@@ -100,6 +102,7 @@ impl Code {
             | Self::SessionNotFound
             | Self::QrNotAvailable
             | Self::MessageNotFound
+            | Self::ChatNotFound
             | Self::CommandNotFound
             | Self::NotFoundOnWhatsapp
             | Self::EventNotFound
@@ -151,6 +154,7 @@ impl Code {
             Self::QrNotAvailable => "There is no QR code to show",
             Self::PairingFailed => "WhatsApp gave no pairing code",
             Self::MessageNotFound => "There is no such message",
+            Self::ChatNotFound => "There is no such chat",
             Self::CommandNotFound => "There is no such command",
             Self::EventNotFound => "There is no such event",
             Self::WebhookNotFound => "There is no such webhook",

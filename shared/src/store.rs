@@ -11,8 +11,10 @@
 pub mod announcements;
 pub mod api_keys;
 pub mod backlog;
+pub mod chats;
 pub mod commands;
 pub mod deliveries;
+pub mod erasure;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
@@ -22,7 +24,9 @@ pub mod messages;
 pub mod publications;
 pub mod read_model;
 pub mod records;
+pub mod retention;
 pub mod sessions;
+pub mod statistics;
 pub mod tenants;
 pub mod webhooks;
 

@@ -12,8 +12,7 @@ use shared::address::Party;
 use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location};
 use shared::event::{
-    Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    ChatDeleted, ChatUpdated, Draft, Event, HistoryKind, HistorySynced, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{
@@ -213,6 +212,20 @@ fn reference() -> MessageReference {
 
 fn events() -> Vec<Event> {
     vec![
+        Event::ChatUpdated(Box::new(ChatUpdated {
+            chat: party(),
+            muted: Some(true),
+            muted_until: Some(at()),
+            ..ChatUpdated::default()
+        })),
+        Event::ChatDeleted(ChatDeleted { chat: party() }),
+        Event::HistorySynced(HistorySynced {
+            kind: HistoryKind::OnDemand,
+            chat: Some(party()),
+            chats: 1,
+            messages: 50,
+            progress: Some(100),
+        }),
         Event::SessionStatus(SessionStatusChanged {
             status: SessionStatus::Connected,
             reason: None,

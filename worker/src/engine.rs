@@ -12,6 +12,7 @@ use shared::address::Address;
 use shared::command::SendMessage;
 use shared::content::{Content, MessageKey};
 use shared::credentials::Credentials;
+use shared::event::HistoryKind;
 use shared::ids::{SessionId, TenantId};
 use shared::message::{MessageStatus, Referral};
 use shared::operation::Operation;
@@ -19,6 +20,7 @@ use shared::problem::Code;
 use shared::query::Lookup;
 use shared::seal::DataKey;
 use shared::session::SessionSettings;
+use shared::store::read_model::{ChatHistory, ChatState};
 use shared::store::records::Account;
 
 use crate::gate::Gate;
@@ -206,6 +208,12 @@ pub trait Listener: Send + Sync {
     /// # Errors
     /// [`NotRecorded`] when they are not durable: WhatsApp must deliver them again.
     async fn messages(&self, messages: Vec<IncomingMessage>) -> Result<(), NotRecorded>;
+
+    /// A part of the phone's history came. Answers when it is durable: whoever reads the history waits with the next part.
+    ///
+    /// # Errors
+    /// [`NotRecorded`] when it is not durable.
+    async fn history(&self, part: HistoryPart) -> Result<(), NotRecorded>;
 }
 
 /// Messages could not be made durable.
@@ -265,6 +273,65 @@ pub enum EngineEvent {
         /// Whether it is starred now.
         starred: bool,
     },
+    /// Another device of the account did something with a chat.
+    Chat(ChatEvent),
+    /// Another device of the account has read messages of others.
+    ReadElsewhere {
+        /// Where, if WhatsApp says so.
+        chat: Option<Person>,
+        /// WhatsApp's ids of the messages.
+        wa_message_ids: Vec<String>,
+        /// When.
+        at: DateTime<Utc>,
+    },
+}
+
+/// Something about a chat is different.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChatEvent {
+    /// The chat.
+    pub chat: Person,
+    /// What.
+    pub state: ChatState,
+    /// When.
+    pub at: DateTime<Utc>,
+    /// Whether it is news to nobody: part of a complete state that was loaded.
+    pub silent: bool,
+}
+
+/// A part of the phone's history, of bounded size.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HistoryPart {
+    /// Messages of the past.
+    pub messages: Vec<HistoryMessage>,
+    /// Chats of which all messages have been told.
+    pub chats: Vec<(Person, ChatHistory)>,
+    /// Set on the last part of a transfer.
+    pub finished: Option<HistorySummary>,
+}
+
+/// A message of the past.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryMessage {
+    /// The message.
+    pub message: IncomingMessage,
+    /// How far it has come.
+    pub status: MessageStatus,
+}
+
+/// What a transfer of history held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistorySummary {
+    /// Why it came.
+    pub kind: HistoryKind,
+    /// The chat that was asked about.
+    pub chat: Option<Person>,
+    /// How many chats.
+    pub chats: u32,
+    /// How many messages.
+    pub messages: u32,
+    /// How much of the whole has come, in percent.
+    pub progress: Option<u32>,
 }
 
 /// Why an engine has ended.

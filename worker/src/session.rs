@@ -385,7 +385,9 @@ impl Session {
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
             | EngineEvent::Presence(_)
-            | EngineEvent::Starred { .. } => {}
+            | EngineEvent::Starred { .. }
+            | EngineEvent::Chat(_)
+            | EngineEvent::ReadElsewhere { .. } => {}
         }
         Next::Continue
     }

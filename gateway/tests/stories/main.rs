@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod broker;
+mod chats;
 mod client;
 mod database;
 mod documentation;
@@ -20,6 +21,7 @@ mod kinds;
 mod messages;
 mod outages;
 mod pairing;
+mod plans;
 mod row_security;
 mod secrets;
 mod sessions;

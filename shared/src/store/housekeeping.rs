@@ -3,7 +3,7 @@
 //! One worker of a region does it at a time: whoever gets the advisory lock. The protocol engine would delete its old rows for every session
 //! by itself, thousands of statements a minute; here it is one job for all.
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, retention};
 use crate::ids::SessionId;
 
 /// The advisory lock of this job: any number that nobody else uses.
@@ -49,10 +49,6 @@ impl Store {
         bite!(
             "DELETE FROM command WHERE ctid = ANY(ARRAY(SELECT ctid FROM command WHERE finished_at < now() - interval '7 days' LIMIT $1))"
         );
-        // Longer than every webhook retry and the stream's own replay window.
-        bite!(
-            "DELETE FROM event WHERE ctid = ANY(ARRAY(SELECT ctid FROM event WHERE created_at < now() - interval '7 days' LIMIT $1))"
-        );
         bite!(
             "DELETE FROM delivery_attempt WHERE ctid = ANY(ARRAY(SELECT delivery_attempt.ctid FROM delivery_attempt JOIN delivery ON delivery.id = delivery_id WHERE finished_at < now() - interval '7 days' LIMIT $1))"
         );
@@ -62,6 +58,20 @@ impl Store {
         bite!(
             "DELETE FROM worker WHERE ctid = ANY(ARRAY(SELECT ctid FROM worker WHERE beat_at < now() - interval '1 hour' AND NOT EXISTS (SELECT 1 FROM session_lease WHERE worker_id = worker.id) LIMIT $1))"
         );
+        let now = sqlx::query_scalar!(r#"SELECT now() AS "now!""#)
+            .fetch_one(&mut *transaction)
+            .await?;
+        deleted += retention::enforce_retention(&mut transaction, now).await?;
+        transaction.commit().await?;
+        // Apart, because partitions lock out everybody for a moment.
+        let mut transaction = self.pool.begin().await?;
+        let locked = sqlx::query_scalar!(r#"SELECT pg_try_advisory_xact_lock($1) AS "locked!""#, LOCK)
+            .fetch_one(&mut *transaction)
+            .await?;
+        if locked {
+            retention::make_partitions(&mut transaction, now).await?;
+            deleted += retention::drop_partitions(&mut transaction, now).await?;
+        }
         transaction.commit().await?;
         Ok(Some(deleted))
     }
@@ -83,15 +93,7 @@ impl Store {
             return Ok(false);
         }
         remove_protocol_state(&mut transaction, session).await?;
-        sqlx::query!("DELETE FROM command WHERE session_id = $1", session.uuid)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query!("DELETE FROM message WHERE session_id = $1", session.uuid)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query!("DELETE FROM event WHERE session_id = $1", session.uuid)
-            .execute(&mut *transaction)
-            .await?;
+        remove_read_model(&mut transaction, session).await?;
         sqlx::query!("UPDATE webhook SET sessions = array_remove(sessions, $1), enabled = enabled AND array_length(array_remove(sessions, $1), 1) > 0 WHERE $1 = ANY(sessions)", session.uuid)
             .execute(&mut *transaction)
             .await?;
@@ -127,6 +129,28 @@ impl Store {
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+/// Commands, messages, events and everything that was kept about them.
+async fn remove_read_model(
+    transaction: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    session: SessionId,
+) -> Result<(), StoreError> {
+    macro_rules! remove {
+        ($($statement:literal),* $(,)?) => {
+            $(sqlx::query!($statement, session.uuid).execute(&mut **transaction).await?;)*
+        };
+    }
+    remove!(
+        "DELETE FROM command WHERE session_id = $1",
+        "DELETE FROM message WHERE session_id = $1",
+        "DELETE FROM message_identity WHERE session_id = $1",
+        "DELETE FROM message_statistic WHERE session_id = $1",
+        "DELETE FROM chat WHERE session_id = $1",
+        "DELETE FROM event WHERE session_id = $1",
+        "DELETE FROM event_identity WHERE session_id = $1",
+    );
+    Ok(())
 }
 
 async fn remove_protocol_state(

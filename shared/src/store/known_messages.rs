@@ -119,7 +119,8 @@ impl Store {
         let rows = sqlx::query_as!(
             Row,
             "SELECT id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content, answers
-             FROM message WHERE session_id = $1 AND wa_message_id = ANY($2)",
+             FROM message WHERE session_id = $1
+               AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = ANY($2)))",
             session.uuid,
             wa_message_ids
         )

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{StoreError, TenantTransaction};
+
+mod list;
 use crate::address::{Address, Party};
 use crate::content::ACTS;
 use crate::ids::{CommandId, MessageId, Region, SessionId};
@@ -26,6 +28,10 @@ pub struct MessageFilter {
     pub since: Option<DateTime<Utc>>,
     /// Those written before this time.
     pub until: Option<DateTime<Utc>>,
+    /// Those of others that were not read yet.
+    pub unread: bool,
+    /// Those in which all of these words stand; the last one may go on.
+    pub search: Option<String>,
 }
 
 struct MessageRow {
@@ -56,7 +62,7 @@ struct MessageRow {
 }
 
 impl MessageRow {
-    fn into_message(self, region: Region) -> Result<Message, StoreError> {
+    pub(super) fn into_message(self, region: Region) -> Result<Message, StoreError> {
         let corrupt = |column| StoreError::Corrupt {
             table: "message",
             column,
@@ -134,10 +140,33 @@ impl TenantTransaction {
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
     pub async fn insert_outgoing_message(&mut self, message: &Message, command: CommandId) -> Result<(), StoreError> {
+        // The same effects as `record` has for a message of another device, in the same order of locks.
         sqlx::query!(
-            "INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid,
+            "WITH known AS MATERIALIZED (
+                 SELECT jid, phone, lid FROM chat
+                 WHERE session_id = $3 AND (jid = $6 AND lid IS NOT NULL OR $7::text IS NULL AND lid = $8) ORDER BY phone LIMIT 1
+             ), identity AS (
+                 INSERT INTO message_identity (tenant_id, session_id, wa_message_id, from_me, chat, sender, id)
+                 VALUES ($2, $3, $4, $5, COALESCE((SELECT jid FROM known), $6), $9, $1)
+             ), chat_change AS (
+                 INSERT INTO chat AS before (tenant_id, session_id, jid, phone, lid, kind, activity, last_message_id)
+                 VALUES ($2, $3, COALESCE((SELECT jid FROM known), $6), COALESCE($7, (SELECT phone FROM known)), $8,
+                         CASE WHEN $6 LIKE '%@g.us' THEN 'group' WHEN $6 LIKE '%@newsletter' THEN 'newsletter' ELSE 'person' END, $1,
+                         CASE WHEN $12 <> ALL($19::text[]) THEN $1 END)
+                 ON CONFLICT (session_id, jid) DO UPDATE SET activity = GREATEST(before.activity, excluded.activity),
+                     last_message_id = GREATEST(before.last_message_id, excluded.last_message_id), deleted_at = NULL, updated_at = now()
+                 RETURNING jid
+             ), statistic AS (
+                 INSERT INTO message_statistic AS before (tenant_id, session_id, chat, starts_at, type, from_me, messages)
+                 SELECT $2, $3, bucket.chat, bucket.starts_at, $12, $5, 1
+                 FROM chat_change, LATERAL (VALUES ('', date_trunc('hour', now(), 'UTC')), (jid, date_trunc('day', now(), 'UTC'))) AS bucket (chat, starts_at)
+                 ORDER BY bucket.chat
+                 ON CONFLICT (session_id, chat, starts_at, type, from_me) DO UPDATE SET messages = before.messages + 1
+             )
+             INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid,
                                   type, content, context_wa_message_id, status, command_id, sent_at, details)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
+             VALUES ($1, $2, $3, $4, $5, COALESCE((SELECT jid FROM known), $6), COALESCE($7, (SELECT phone FROM known)),
+                     COALESCE($8, (SELECT lid FROM known)), $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             message.id.0,
             self.tenant.0,
             message.session_id.uuid,
@@ -155,7 +184,8 @@ impl TenantTransaction {
             message.status.as_str(),
             command.0,
             message.timestamp,
-            details(message)
+            details(message),
+            &ACTS.map(str::to_owned)
         )
         .execute(&mut *self.transaction)
         .await?;
@@ -181,51 +211,5 @@ impl TenantTransaction {
         .await?
         .map(|row| row.into_message(self.region))
         .transpose()
-    }
-
-    /// Messages of a session, newest first, at most `limit`: the first ones or those after `after`.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is unavailable.
-    pub async fn messages(
-        &mut self,
-        session: SessionId,
-        filter: &MessageFilter,
-        after: Option<MessageId>,
-        limit: i64,
-    ) -> Result<Vec<Message>, StoreError> {
-        let region = self.region;
-        // A conversation is stored under the phone number where it is known, so a LID is looked for in both places.
-        sqlx::query_as!(
-            MessageRow,
-            "SELECT id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content,
-                    context_wa_message_id, details, reactions, answers, starred, pinned_until, edited_at, revoked_at,
-                    status, error_code, error_detail, sent_at
-             FROM message
-             WHERE session_id = $1 AND tenant_id = $2
-               AND ($3::text IS NULL OR chat = $3 OR chat_lid = $4)
-               AND CASE WHEN $5::text IS NULL THEN type <> ALL($11) ELSE type = $5 END
-               AND ($6::boolean IS NULL OR from_me = $6)
-               AND ($7::timestamptz IS NULL OR sent_at >= $7)
-               AND ($8::timestamptz IS NULL OR sent_at < $8)
-               AND ($9::uuid IS NULL OR id < $9)
-             ORDER BY id DESC LIMIT $10",
-            session.uuid,
-            self.tenant.0,
-            filter.chat.as_ref().map(Address::to_string),
-            filter.chat.as_ref().and_then(Address::lid),
-            filter.kind,
-            filter.from_me,
-            filter.since,
-            filter.until,
-            after.map(|after| after.0),
-            limit,
-            &ACTS.map(str::to_owned)
-        )
-        .fetch_all(&mut *self.transaction)
-        .await?
-        .into_iter()
-        .map(|row| row.into_message(region))
-        .collect()
     }
 }

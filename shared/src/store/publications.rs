@@ -94,7 +94,7 @@ impl Store {
                 let result = sqlx::query!(
                     "UPDATE event_counter SET published = recent.before
                      FROM (SELECT session_id, min(sequence) - 1 AS before FROM event
-                           WHERE created_at > now() - make_interval(secs => $1) GROUP BY session_id) recent
+                           WHERE created_at > now() - make_interval(secs => $1) AND id >= uuid_at(now() - make_interval(secs => $1)) GROUP BY session_id) recent
                      WHERE event_counter.session_id = recent.session_id AND event_counter.published > recent.before",
                     age.as_secs_f64()
                 )

@@ -5,10 +5,13 @@
 use sqlx::PgConnection;
 
 use super::StoreError;
+use super::records::Facts;
 use crate::ids::{SessionId, TenantId};
 
+pub mod chats;
 pub mod messages;
 
+pub use chats::{ChatChange, ChatHistory, ChatState};
 pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
 /// Something that is different from now on.
@@ -16,6 +19,10 @@ pub use messages::{MessageChange, MessageChanged, MessageTarget};
 pub enum Change {
     /// A message that may be known.
     Message(MessageChange),
+    /// A chat, which need not be known.
+    Chat(ChatChange),
+    /// Another device of the account has read these messages (WhatsApp's ids), and all before them in their chat.
+    ReadElsewhere(Vec<String>),
 }
 
 /// Whose read model is changed.
@@ -30,6 +37,24 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
     for change in changes {
         match change {
             Change::Message(change) => messages::apply(connection, owner, change).await?,
+            Change::Chat(change) => chats::apply(connection, owner, change).await?,
+            Change::ReadElsewhere(ids) => chats::read_elsewhere(connection, owner, ids).await?,
+        }
+    }
+    Ok(())
+}
+
+/// Makes one chat of two for everybody in `lids` whom the facts' messages name by both ids.
+pub(super) async fn unite(
+    connection: &mut PgConnection,
+    owner: Owner,
+    lids: &[String],
+    facts: &Facts,
+) -> Result<(), StoreError> {
+    for message in &facts.messages {
+        let chat = message.chat();
+        if chat.lid.as_ref().is_some_and(|lid| lids.contains(lid)) {
+            chats::settle(connection, owner, &chat).await?;
         }
     }
     Ok(())

@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 use super::read_model::{self, Change, Owner};
 use super::{Store, StoreError};
+use crate::address::Party;
+use crate::content::ACTS;
 use crate::event::Draft;
 use crate::ids::{CommandId, EventId, SessionId, TenantId};
 use crate::message::{Message, MessageStatus};
@@ -77,6 +79,30 @@ pub struct NewMessage {
     details: serde_json::Value,
     status: &'static str,
     sent_at: DateTime<Utc>,
+    /// Whether it waits to be read.
+    unread: bool,
+    /// Whether it stands for itself, and does not act on another message.
+    stands: bool,
+}
+
+impl NewMessage {
+    /// The conversation, as it was told.
+    pub(super) fn chat(&self) -> Party {
+        Party {
+            jid: self.chat.clone(),
+            phone: self.chat_phone.clone(),
+            lid: self.chat_lid.clone(),
+        }
+    }
+
+    /// A message of the past, as the phone's history tells it: whether it was read is known of its chat only.
+    #[must_use]
+    pub fn of_history(message: &Message) -> Self {
+        Self {
+            unread: false,
+            ..Self::from(message)
+        }
+    }
 }
 
 impl From<&Message> for NewMessage {
@@ -97,6 +123,8 @@ impl From<&Message> for NewMessage {
             details: super::messages::details(message),
             status: message.status.as_str(),
             sent_at: message.timestamp,
+            unread: !message.from_me && !ACTS.contains(&message.kind.as_str()),
+            stands: !ACTS.contains(&message.kind.as_str()),
         }
     }
 }
@@ -215,30 +243,78 @@ impl Store {
         if facts.changes.is_empty() {
             // One statement is a transaction of its own: one round trip.
             let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
-            return record_in(&mut connection, session, epoch, facts)
-                .await
-                .map(|(_, events)| events);
+            let recorded = record_in(&mut connection, session, epoch, facts).await?;
+            if !recorded.twice_known.is_empty() {
+                drop(connection);
+                self.unite_chats(session, epoch, &recorded.twice_known, facts).await?;
+            }
+            return Ok(recorded.events);
         }
         let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
-        let (tenant, events) = record_in(&mut transaction, session, epoch, facts).await?;
+        let recorded = record_in(&mut transaction, session, epoch, facts).await?;
         // The statement before holds the lease until the commit.
-        let owner = Owner { tenant, session };
+        let owner = Owner {
+            tenant: recorded.tenant,
+            session,
+        };
+        read_model::unite(&mut transaction, owner, &recorded.twice_known, facts).await?;
         read_model::apply(&mut transaction, owner, &facts.changes).await?;
         transaction.commit().await.map_err(StoreError::from)?;
-        Ok(events)
+        Ok(recorded.events)
+    }
+
+    /// Makes one chat of two that turned out to be with the same person. Rare, so it has a transaction of its own; should that fail, the person's next
+    /// message tells it again.
+    async fn unite_chats(
+        &self,
+        session: SessionId,
+        epoch: i64,
+        lids: &[String],
+        facts: &Facts,
+    ) -> Result<(), RecordError> {
+        let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let tenant = sqlx::query_scalar!(
+            "SELECT tenant_id FROM session_lease WHERE session_id = $1 AND epoch = $2 FOR SHARE",
+            session.uuid,
+            epoch
+        )
+        .fetch_optional(&mut *transaction)
+        .await
+        .map_err(StoreError::from)?
+        .ok_or(RecordError::Fenced)?;
+        let owner = Owner {
+            tenant: TenantId(tenant),
+            session,
+        };
+        read_model::unite(&mut transaction, owner, lids, facts).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(())
     }
 }
 
-/// The facts besides the changes, in one statement; and whose session it is.
+/// What one statement has stored.
+struct Recorded {
+    tenant: TenantId,
+    events: Vec<RecordedEvent>,
+    /// LIDs of people who have a chat under the LID and one under the phone number.
+    twice_known: Vec<String>,
+}
+
+/// The facts besides the changes, in one statement.
 async fn record_in(
     connection: &mut PgConnection,
     session: SessionId,
     epoch: i64,
     facts: &Facts,
-) -> Result<(TenantId, Vec<RecordedEvent>), RecordError> {
+) -> Result<Recorded, RecordError> {
     let ids: Vec<Uuid> = facts.events.iter().map(|event| event.id.0).collect();
     let types: Vec<&str> = facts.events.iter().map(|event| event.event_type.as_str()).collect();
-    let dedupe_keys: Vec<Option<&str>> = facts.events.iter().map(|event| event.dedupe_key.as_deref()).collect();
+    // An event that is never told twice may still be stored twice, when the answer to its storing was lost.
+    let keys: Vec<String> = facts
+        .events
+        .iter()
+        .map(|event| event.dedupe_key.clone().unwrap_or_else(|| event.id.0.to_string()))
+        .collect();
     let heads: Vec<&str> = facts.events.iter().map(|event| event.head.as_str()).collect();
     let tails: Vec<&str> = facts.events.iter().map(|event| event.tail.as_str()).collect();
     let change = &facts.session;
@@ -255,31 +331,73 @@ async fn record_in(
             ), fresh AS MATERIALIZED (
                 SELECT input.*, row_number() OVER (ORDER BY input.position) AS number
                 FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
-                     WITH ORDINALITY AS input (id, type, dedupe_key, head, tail, position)
-                WHERE NOT EXISTS (SELECT 1 FROM event known WHERE known.session_id = $1 AND (known.dedupe_key = input.dedupe_key OR known.id = input.id))
+                     WITH ORDINALITY AS input (id, type, key, head, tail, position)
+                WHERE NOT EXISTS (SELECT 1 FROM event_identity known WHERE known.session_id = $1 AND known.key = input.key)
             ), counter AS (
                 UPDATE event_counter SET sequence = sequence + (SELECT count(*) FROM fresh)
                 FROM lease WHERE event_counter.session_id = lease.session_id AND EXISTS (SELECT 1 FROM fresh)
                 RETURNING sequence - (SELECT count(*) FROM fresh) AS base
+            ), new_event_identity AS (
+                INSERT INTO event_identity (tenant_id, session_id, key) SELECT lease.tenant_id, lease.session_id, fresh.key FROM fresh, lease
             ), new_event AS (
-                INSERT INTO event (id, tenant_id, session_id, sequence, type, body, dedupe_key)
+                INSERT INTO event (id, tenant_id, session_id, sequence, type, body)
                 SELECT fresh.id, lease.tenant_id, lease.session_id, counter.base + fresh.number, fresh.type,
-                       fresh.head || (counter.base + fresh.number) || fresh.tail, fresh.dedupe_key
+                       fresh.head || (counter.base + fresh.number) || fresh.tail
                 FROM fresh, counter, lease
                 RETURNING id, sequence, type, body
+            ), incoming AS MATERIALIZED (
+                -- A person who is named by LID alone may be known by phone number already: one person is one chat.
+                SELECT input.id, wa_message_id, from_me, COALESCE(known.jid, input.chat) AS chat, COALESCE(input.chat_phone, known.phone) AS chat_phone,
+                       input.chat_lid, CASE WHEN sender = input.chat THEN COALESCE(known.jid, sender) ELSE sender END AS sender,
+                       CASE WHEN sender = input.chat THEN COALESCE(sender_phone, known.phone) ELSE sender_phone END AS sender_phone,
+                       sender_lid, input.type, content, context_wa_message_id, details, status, sent_at, unread, stands
+                FROM lease, jsonb_to_recordset($8::jsonb) AS input (
+                    id uuid, wa_message_id text, from_me boolean, chat text, chat_phone text, chat_lid text, sender text, sender_phone text,
+                    sender_lid text, type text, content jsonb, context_wa_message_id text, details jsonb, status text, sent_at timestamptz,
+                    unread boolean, stands boolean)
+                LEFT JOIN LATERAL (
+                    SELECT jid, phone FROM chat
+                    WHERE chat.session_id = $1 AND chat.lid = input.chat_lid AND input.chat_phone IS NULL ORDER BY phone LIMIT 1) known ON true
+            ), new_identity AS (
+                INSERT INTO message_identity (tenant_id, session_id, wa_message_id, from_me, chat, sender, id)
+                SELECT lease.tenant_id, lease.session_id, wa_message_id, from_me, chat, sender, incoming.id FROM incoming, lease
+                ON CONFLICT DO NOTHING RETURNING id
             ), new_message AS (
                 INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
                                      sender_lid, type, content, context_wa_message_id, details, status, sent_at)
-                SELECT input.id, lease.tenant_id, lease.session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
+                SELECT incoming.id, lease.tenant_id, lease.session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
                        sender_lid, type, content, context_wa_message_id, details, status, sent_at
-                FROM lease, jsonb_to_recordset($8::jsonb) AS input (
-                    id uuid, wa_message_id text, from_me boolean, chat text, chat_phone text, chat_lid text, sender text, sender_phone text,
-                    sender_lid text, type text, content jsonb, context_wa_message_id text, details jsonb, status text, sent_at timestamptz)
-                ON CONFLICT DO NOTHING
+                FROM incoming JOIN new_identity ON new_identity.id = incoming.id, lease
+            ), chat_change AS (
+                INSERT INTO chat AS known (tenant_id, session_id, jid, phone, lid, kind, activity, last_message_id, unread_count)
+                SELECT lease.tenant_id, lease.session_id, chat, max(chat_phone), max(chat_lid),
+                       CASE WHEN chat LIKE '%@g.us' THEN 'group' WHEN chat LIKE '%@newsletter' THEN 'newsletter' ELSE 'person' END,
+                       (array_agg(incoming.id ORDER BY incoming.id DESC))[1], (array_agg(incoming.id ORDER BY incoming.id DESC))[1],
+                       count(*) FILTER (WHERE unread)
+                FROM incoming JOIN new_identity ON new_identity.id = incoming.id, lease
+                WHERE chat <> 'status@broadcast' AND stands GROUP BY lease.tenant_id, lease.session_id, chat ORDER BY chat
+                ON CONFLICT (session_id, jid) DO UPDATE SET
+                    phone = COALESCE(known.phone, excluded.phone), lid = COALESCE(known.lid, excluded.lid),
+                    activity = GREATEST(known.activity, excluded.activity),
+                    last_message_id = GREATEST(known.last_message_id, excluded.last_message_id),
+                    unread_count = known.unread_count + excluded.unread_count,
+                    deleted_at = NULL, updated_at = now()
+                RETURNING jid
+            ), statistic AS (
+                -- After the chats, in order: two writers of one session never wait for each other in a circle.
+                INSERT INTO message_statistic AS known (tenant_id, session_id, chat, starts_at, type, from_me, messages)
+                SELECT lease.tenant_id, lease.session_id, bucket.chat, bucket.starts_at, type, from_me, count(*)
+                FROM incoming JOIN new_identity ON new_identity.id = incoming.id, lease, (SELECT count(*) FROM chat_change) earlier,
+                     LATERAL (VALUES ('', date_trunc('hour', uuid_time(incoming.id), 'UTC')),
+                                     (incoming.chat, date_trunc('day', uuid_time(incoming.id), 'UTC'))) AS bucket (chat, starts_at)
+                GROUP BY lease.tenant_id, lease.session_id, bucket.chat, bucket.starts_at, type, from_me
+                ORDER BY bucket.chat, bucket.starts_at, type, from_me
+                ON CONFLICT (session_id, chat, starts_at, type, from_me) DO UPDATE SET messages = known.messages + excluded.messages
             ), message_progress AS (
                 UPDATE message SET status = input.status, error_code = input.error_code, error_detail = input.error_detail, updated_at = now()
                 FROM lease, jsonb_to_recordset($9::jsonb) AS input (wa_message_id text, status text, error_code text, error_detail text)
-                WHERE message.session_id = lease.session_id AND message.wa_message_id = input.wa_message_id AND message.from_me
+                JOIN message_identity known ON known.session_id = $1 AND known.wa_message_id = input.wa_message_id AND known.from_me
+                WHERE message.session_id = lease.session_id AND message.id = known.id
                   AND array_position(ARRAY['queued', 'failed', 'sent', 'delivered', 'read', 'played'], message.status)
                     < array_position(ARRAY['queued', 'failed', 'sent', 'delivered', 'read', 'played'], input.status)
             ), command_outcome AS (
@@ -307,13 +425,15 @@ async fn record_in(
                   -- The time of the last event is kept to within half a minute, so that a busy session does not rewrite its row each time.
                   AND ($11::text IS NOT NULL OR $13::boolean OR $18::boolean OR $21::boolean OR $24::boolean OR last_event_at IS NULL OR last_event_at < now() - interval '30 seconds')
             )
-            SELECT lease.tenant_id AS "tenant_id!", new_event.id AS "id?", new_event.sequence AS "sequence?", new_event.type AS "type?", new_event.body AS "body?"
+            SELECT (SELECT array_agg(DISTINCT chat_lid) FROM incoming JOIN chat stale ON stale.session_id = $1 AND stale.jid = chat_lid || '@lid'
+                    WHERE chat_phone IS NOT NULL) AS "twice_known",
+                   lease.tenant_id AS "tenant_id!", new_event.id AS "id?", new_event.sequence AS "sequence?", new_event.type AS "type?", new_event.body AS "body?"
             FROM lease LEFT JOIN new_event ON true ORDER BY new_event.sequence"#,
             session.uuid,
             epoch,
             &ids,
             &types as &[&str],
-            &dedupe_keys as &[Option<&str>],
+            &keys,
             &heads as &[&str],
             &tails as &[&str],
             to_json(&facts.messages)?,
@@ -337,9 +457,11 @@ async fn record_in(
         .fetch_all(connection)
         .await
         .map_err(StoreError::from)?;
-    let Some(tenant) = rows.first().map(|row| TenantId(row.tenant_id)) else {
+    let Some(first) = rows.first() else {
         return Err(RecordError::Fenced);
     };
+    let tenant = TenantId(first.tenant_id);
+    let twice_known = first.twice_known.clone().unwrap_or_default();
     let events = rows
         .into_iter()
         .filter_map(|row| {
@@ -352,7 +474,11 @@ async fn record_in(
             })
         })
         .collect();
-    Ok((tenant, events))
+    Ok(Recorded {
+        tenant,
+        events,
+        twice_known,
+    })
 }
 
 fn to_json<T: Serialize>(rows: &[T]) -> Result<serde_json::Value, StoreError> {

@@ -15,6 +15,14 @@ pub struct Quotas {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 100)]
     pub sessions: Option<u32>,
+    /// How many days messages are kept, counted from when they were written; absent or 0: until they are deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 365)]
+    pub message_days: Option<u32>,
+    /// How many days events are kept for reading and replaying; absent: 7; 0: until their session is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 7)]
+    pub event_days: Option<u32>,
 }
 
 /// A customer of the operator.

@@ -5,6 +5,7 @@
 
 mod api_fuzz;
 mod idle_memory;
+pub mod read_model;
 mod send_latency;
 
 use std::path::Path;
@@ -21,6 +22,8 @@ pub enum BenchName {
     IdleMemory,
     /// Time from the REST call to WhatsApp's acknowledgement, beside the disk's fsync in the same run.
     SendLatency,
+    /// Lists and searches with ten million messages (or `--messages`), through the gateway. Some minutes and up to 10 GB of disk; only when named.
+    ReadModel,
     /// Many generated requests to the API: none may be answered otherwise than the OpenAPI document says. Half an hour or more; only when named.
     ApiFuzz,
 }
@@ -31,7 +34,7 @@ const ALL: [BenchName; 2] = [BenchName::IdleMemory, BenchName::SendLatency];
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
-pub async fn run(name: Option<BenchName>) -> anyhow::Result<()> {
+pub async fn run(name: Option<BenchName>, messages: Option<u64>) -> anyhow::Result<()> {
     heading("Building the programs as they are released");
     step("gateway, dispatcher and network", repository::build_released_programs()).await?;
     let work = repository::build_simulated_worker(Profile::Release);
@@ -42,6 +45,7 @@ pub async fn run(name: Option<BenchName>) -> anyhow::Result<()> {
         match bench {
             BenchName::IdleMemory => idle_memory::run(&folder).await?,
             BenchName::SendLatency => send_latency::run(&folder).await?,
+            BenchName::ReadModel => read_model::run(&folder, messages.unwrap_or(read_model::MESSAGES)).await?,
             BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
         }
         std::fs::remove_dir_all(folder)?;

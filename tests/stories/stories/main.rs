@@ -1,5 +1,6 @@
 //! Every story, by theme.
 
+mod chats;
 mod gateway;
 mod kinds;
 mod local;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         pairing::stories(),
         messages::stories(),
         kinds::stories(),
+        chats::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

@@ -19,7 +19,6 @@ use deadpool_postgres::Pool;
 use shared::command::SendMessage;
 use shared::operation::{MessageOperation, Operation};
 use shared::query::Lookup;
-use shared::session::Presence;
 use shared::store::records::Account;
 use wacore::store::traits::{Backend, DeviceStore as _};
 use wacore::types::events::EventInterest;
@@ -132,6 +131,7 @@ impl EngineFactory for WhatsApp {
         persistence
             .process_command(DeviceCommand::SetDeviceProps(outgoing::device_properties(
                 &self.device_name,
+                session.settings.history.days,
             )))
             .await;
 
@@ -154,7 +154,7 @@ impl EngineFactory for WhatsApp {
             .with_cache_config(cache_config())
             .with_version_override(self.version.current())
             .with_inbound_durability_hook(Hook::new(Arc::clone(&listener)))
-            .with_skip_history_sync(true)
+            .with_skip_history_sync(session.settings.history.days == 0)
             .with_background_saver_interval(SAVE_INTERVAL)
             .build()
             .await
@@ -170,7 +170,7 @@ impl EngineFactory for WhatsApp {
             Arc::clone(&transports),
             Arc::clone(&closing),
             tasks.clone(),
-            session.settings.presence == Presence::Unavailable,
+            &session.settings,
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
         let running = Arc::clone(&client);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use shared::command::{Command, Envelope};
 use shared::ids::CommandId;
+use shared::operation::Operation;
 use shared::problem::Code;
 use shared::session::{Goal, SessionStatus};
 use shared::store::backlog::QueuedCommand;
@@ -225,8 +226,17 @@ impl Session {
 
     /// Notes the end of a command that is no message.
     pub(super) fn end_command(&mut self, sequence: i64, outcome: CommandOutcome) {
+        self.end_performed(sequence, outcome, None);
+    }
+
+    /// The same for an operation that was carried out.
+    pub(super) fn end_performed(&mut self, sequence: i64, outcome: CommandOutcome, performed: Option<Box<Operation>>) {
         self.outgoing.lock().remember(sequence);
-        self.recorder.decide(Decision::CommandEnded { sequence, outcome });
+        self.recorder.decide(Decision::CommandEnded {
+            sequence,
+            outcome,
+            performed,
+        });
     }
 
     /// Tells those who asked for a verb that what they wanted is the case.

@@ -141,10 +141,11 @@ impl Session {
         let Some(ended) = self.operations.waiting.pop_front() else {
             return;
         };
+        let performed = result.is_ok().then(|| Box::new(ended.operation));
         let outcome = match result {
             Ok(value) => CommandOutcome::done(ended.command, (!value.is_null()).then_some(value)),
             Err((code, detail)) => CommandOutcome::failed(ended.command, code.as_str(), &detail),
         };
-        self.end_command(ended.sequence, outcome);
+        self.end_performed(ended.sequence, outcome, performed);
     }
 }

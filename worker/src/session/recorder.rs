@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use parking_lot::Mutex;
 use shared::command::SendMessage;
 use shared::ids::{CommandId, SessionId};
+use shared::operation::Operation;
 use shared::problem::Code;
 use shared::session::SessionStatus;
 use shared::store::Store;
@@ -20,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::outgoing::OutgoingMessages;
 use super::scribe::{Scribe, Writing};
-use crate::engine::{EngineEvent, IncomingMessage, Listener, NotRecorded};
+use crate::engine::{EngineEvent, HistoryPart, IncomingMessage, Listener, NotRecorded};
 use crate::gate::{Claim, Closed, Gate};
 use crate::metrics;
 use crate::relay::Relay;
@@ -48,6 +49,13 @@ pub enum Item {
         /// The messages.
         messages: Vec<IncomingMessage>,
         /// Answered when they are durable.
+        durable: oneshot::Sender<()>,
+    },
+    /// A part of the phone's history came; whoever reads it waits for the answer.
+    History {
+        /// The part.
+        part: Box<HistoryPart>,
+        /// Answered when it is durable.
         durable: oneshot::Sender<()>,
     },
     /// The session has decided something.
@@ -80,6 +88,8 @@ pub enum Decision {
         sequence: i64,
         /// How.
         outcome: CommandOutcome,
+        /// The operation, if it was one and was carried out.
+        performed: Option<Box<Operation>>,
     },
     /// A pairing code was given.
     PairingCode {
@@ -192,6 +202,21 @@ impl Listener for EngineListener {
             _ = self.gate.wait_until_closed() => Err(NotRecorded),
         }
     }
+
+    async fn history(&self, part: HistoryPart) -> Result<(), NotRecorded> {
+        let (durable, stored) = oneshot::channel();
+        self.items
+            .send(Item::History {
+                part: Box::new(part),
+                durable,
+            })
+            .map_err(|_| NotRecorded)?;
+        tokio::select! {
+            biased;
+            stored = stored => stored.map_err(|_| NotRecorded),
+            _ = self.gate.wait_until_closed() => Err(NotRecorded),
+        }
+    }
 }
 
 /// Stores what becomes known about one session.
@@ -257,7 +282,7 @@ impl Recorder {
                 Item::Arrived { messages, .. } => {
                     wanted.extend(messages.iter().filter_map(Scribe::message_reference).cloned());
                 }
-                Item::Decided { .. } => {}
+                Item::History { .. } | Item::Decided { .. } => {}
             }
         }
         if wanted.is_empty() {
@@ -361,7 +386,8 @@ impl Batch {
     fn must_precede(&self, item: &Item) -> bool {
         match item {
             Item::Happened { event, .. } => self.writing.must_precede(Scribe::references(event)),
-            Item::Arrived { .. } | Item::Decided { .. } => false,
+            Item::Arrived { .. } | Item::History { .. } => self.writing.changes_a_chat(),
+            Item::Decided { .. } => false,
         }
     }
 
@@ -386,6 +412,10 @@ impl Batch {
                 }
                 self.durable.push(durable);
             }
+            Item::History { part, durable } => {
+                scribe.history(&mut self.writing, &part);
+                self.durable.push(durable);
+            }
             Item::Decided { decision, durable } => {
                 self.decided(scribe, decision);
                 self.durable.extend(durable);
@@ -403,7 +433,14 @@ impl Batch {
             }
             Decision::Stalled { waiting, since } => scribe.stalled(writing, waiting, since),
             Decision::Unlinked => scribe.unlinked(writing),
-            Decision::CommandEnded { sequence, outcome } => {
+            Decision::CommandEnded {
+                sequence,
+                outcome,
+                performed,
+            } => {
+                if let Some(operation) = performed {
+                    scribe.performed(writing, &operation);
+                }
                 writing.facts.outcomes.push(outcome);
                 writing.settled.push(sequence);
             }

@@ -4,6 +4,7 @@
 
 mod act;
 mod arrived;
+mod chats;
 
 use std::sync::Arc;
 
@@ -62,6 +63,15 @@ impl Writing {
             .messages
             .iter()
             .any(|message| wa_message_ids.contains(&message.wa_message_id))
+    }
+
+    /// Whether these facts change a chat: messages that arrive later must not be stored by the same statement, which stores messages first.
+    #[must_use]
+    pub fn changes_a_chat(&self) -> bool {
+        self.facts
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Chat(_) | Change::ReadElsewhere(_)))
     }
 
     fn progress(&mut self, progress: MessageProgress) {
@@ -168,6 +178,12 @@ impl Scribe {
             }
             EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, known),
             EngineEvent::Presence(change) => self.presence(writing, change),
+            EngineEvent::Chat(event) => self.chat(writing, event),
+            EngineEvent::ReadElsewhere {
+                chat,
+                wa_message_ids,
+                at,
+            } => self.read_elsewhere(writing, chat.as_ref(), wa_message_ids, *at),
             EngineEvent::Starred { chat, message, starred } => {
                 let target = MessageTarget {
                     wa_message_id: message.wa_message_id.clone(),

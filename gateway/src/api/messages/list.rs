@@ -43,10 +43,18 @@ pub(super) struct ListMessages {
     since: Option<DateTime<Utc>>,
     /// Only messages written before this time.
     until: Option<DateTime<Utc>>,
+    /// Only messages of others that wait to be read (true).
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    unread: bool,
+    /// Only messages that contain all of these words, in any order; words of three and more letters may go on (`hel` finds `hello`). Case does not
+    /// matter. 1 to 200 characters.
+    search: Option<String>,
 }
 
 impl ListMessages {
-    fn filter(self) -> Result<MessageFilter, Problem> {
+    /// What is asked of the store; with the limit and the place.
+    pub(in crate::api) fn filter(self) -> Result<MessageFilter, Problem> {
         let mut checks = Checks::new();
         let chat = self.chat.map(|text| text.parse());
         if let Some(Err(error)) = &chat {
@@ -63,6 +71,9 @@ impl ListMessages {
                 checks.time(field, time);
             }
         }
+        if let Some(text) = &self.search {
+            checks.text("search", text, 1..=200);
+        }
         checks.finish()?;
         Ok(MessageFilter {
             chat: chat.and_then(Result::ok),
@@ -70,6 +81,8 @@ impl ListMessages {
             from_me: self.from_me,
             since: self.since,
             until: self.until,
+            unread: self.unread,
+            search: self.search,
         })
     }
 }

@@ -85,7 +85,8 @@ pub(super) async fn apply(
                                                    ELSE $9::jsonb END,
                         type = CASE WHEN $9::jsonb ? type OR content -> type ? 'mime_type' THEN type ELSE $11 END,
                         edited_at = $10, updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
                    AND ($7::text IS NULL OR sender = $7 OR sender_lid = $8)
                    AND revoked_at IS NULL AND (edited_at IS NULL OR edited_at <= $10)",
                 session,
@@ -106,7 +107,8 @@ pub(super) async fn apply(
         MessageChanged::Revoked { at } => {
             sqlx::query!(
                 "UPDATE message SET content = jsonb_build_object(type, '{}'::jsonb), revoked_at = $9, updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
                    AND ($7::text IS NULL OR sender = $7 OR sender_lid = $8) AND revoked_at IS NULL",
                 session,
                 tenant,
@@ -128,7 +130,8 @@ pub(super) async fn apply(
             sqlx::query!(
                 "UPDATE message SET reactions = CASE WHEN $8::jsonb IS NULL THEN reactions - $7::text
                                                      ELSE reactions || jsonb_build_object($7::text, $8::jsonb) END, updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
                    AND COALESCE((reactions -> $7::text ->> 'at')::timestamptz, '-infinity') <= $9",
                 session,
                 tenant,
@@ -146,7 +149,8 @@ pub(super) async fn apply(
         MessageChanged::Answered(answer) => {
             sqlx::query!(
                 "UPDATE message SET answers = answers || jsonb_build_object($7::text, $8::jsonb), updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)
                    AND COALESCE((answers -> $7::text ->> 'at')::timestamptz, '-infinity') <= $9",
                 session,
                 tenant,
@@ -164,7 +168,8 @@ pub(super) async fn apply(
         MessageChanged::Starred(starred) => {
             sqlx::query!(
                 "UPDATE message SET starred = $7, updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)",
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)",
                 session,
                 tenant,
                 id,
@@ -179,7 +184,8 @@ pub(super) async fn apply(
         MessageChanged::Pinned(until) => {
             sqlx::query!(
                 "UPDATE message SET pinned_until = $7, updated_at = now()
-                 WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 AND from_me = $4 AND (chat = $5 OR chat_lid = $6)",
+                 WHERE session_id = $1 AND tenant_id = $2 
+                   AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = $3)) AND from_me = $4 AND (chat = $5 OR chat_lid = $6)",
                 session,
                 tenant,
                 id,

@@ -51,6 +51,9 @@ pub enum Command {
     Bench {
         /// What to measure; everything by default.
         name: Option<BenchName>,
+        /// How many messages `read-model` loads; 10,000,000 if not said.
+        #[arg(long)]
+        messages: Option<u64>,
     },
     /// Show what runs.
     Status,

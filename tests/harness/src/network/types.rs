@@ -22,8 +22,20 @@ pub struct PhonePage {
     pub messages: Vec<PhoneMessage>,
     /// Receipts for its own messages.
     pub receipts: Vec<PhoneReceipt>,
+    /// What it saw of others typing.
+    #[serde(default)]
+    pub typing: Vec<PhoneTyping>,
     /// The cursor for the next look.
     pub next: u64,
+}
+
+/// Somebody is typing to a phone, or has stopped.
+#[derive(Debug, Clone, Deserialize)]
+pub struct PhoneTyping {
+    /// Who.
+    pub from: String,
+    /// `composing`, `recording` or `paused`.
+    pub state: String,
 }
 
 /// A message that a phone has decrypted.

@@ -9,8 +9,9 @@ use async_trait::async_trait;
 use shared::address::Address;
 use shared::content::MessageKey;
 use shared::message::MessageStatus;
+use shared::session::{Presence, SessionSettings};
 use shared::store::records::Account;
-use wacore::types::events::{ConnectFailureReason, Event, EventHandler};
+use wacore::types::events::{ConnectFailureReason, Event, EventHandler, LazyHistorySync};
 use wacore::types::message::MessageSource;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
@@ -22,8 +23,12 @@ use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
 use crate::engine::{EndReason, EngineEvent, Listener, Person, PresenceChange, Receipt};
 
+mod chats;
 mod content;
+mod history;
 mod reading;
+
+use history::{Own, Transfer};
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
@@ -39,6 +44,9 @@ impl Hook {
 #[async_trait]
 impl InboundDurabilityHook for Hook {
     async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        for timer in batch.iter().filter_map(|item| chats::timer(&item.message, &item.info)) {
+            self.listener.event(timer);
+        }
         let messages = reading::all(&client, batch).await;
         if messages.is_empty() {
             return Ok(());
@@ -57,6 +65,8 @@ pub(super) struct Handler {
     closing: Arc<AtomicBool>,
     tasks: SessionTasks,
     stay_offline: bool,
+    /// Days of history that are wanted at pairing.
+    history_days: u32,
 }
 
 impl Handler {
@@ -67,7 +77,7 @@ impl Handler {
         transports: Arc<GatedTransportFactory>,
         closing: Arc<AtomicBool>,
         tasks: SessionTasks,
-        stay_offline: bool,
+        settings: &SessionSettings,
     ) -> Self {
         Self {
             client,
@@ -76,7 +86,21 @@ impl Handler {
             transports,
             closing,
             tasks,
-            stay_offline,
+            stay_offline: settings.presence == Presence::Unavailable,
+            history_days: settings.history.days,
+        }
+    }
+
+    fn history(&self, history: &LazyHistorySync) {
+        let own = {
+            let device = self.persistence.get_device_snapshot();
+            Own {
+                phone: device.pn.as_ref().map(|jid| jid.to_non_ad()),
+                lid: device.lid.as_ref().map(|jid| jid.to_non_ad()),
+            }
+        };
+        if let Some(transfer) = Transfer::of(history, self.history_days, own) {
+            self.tasks.spawn(transfer.store(Arc::clone(&self.listener)));
         }
     }
 
@@ -168,7 +192,9 @@ impl EventHandler for Handler {
                 });
             }
             Event::Receipt(report) => {
-                if let Some(receipt) = receipt(report) {
+                if let Some(event) = chats::read_elsewhere(report, &self.persistence) {
+                    self.listener.event(event);
+                } else if let Some(receipt) = receipt(report) {
                     self.listener.event(EngineEvent::Receipt(receipt));
                 }
             }
@@ -220,7 +246,12 @@ impl EventHandler for Handler {
                     });
                 }
             }
-            _ => {}
+            Event::HistorySync(history) => self.history(history),
+            other => {
+                if let Some(event) = chats::of(other) {
+                    self.listener.event(event);
+                }
+            }
         }
     }
 }

@@ -26,11 +26,18 @@ mod context;
 mod interactive;
 mod media;
 
-/// What the phone shows of this device in its list.
-pub(super) fn device_properties(name: &str) -> DevicePropsOverride {
-    DevicePropsOverride::new()
+/// Days of history that the phone sends by itself; more must be asked for (Baileys' and whatsmeow's figure for the recent sync).
+const RECENT_DAYS: u32 = 90;
+
+/// What the phone shows of this device in its list, and how much history it sends at pairing.
+pub(super) fn device_properties(name: &str, history_days: u32) -> DevicePropsOverride {
+    let properties = DevicePropsOverride::new()
         .with_os(name)
-        .with_platform_type(wa::device_props::PlatformType::CHROME)
+        .with_platform_type(wa::device_props::PlatformType::CHROME);
+    if history_days <= RECENT_DAYS {
+        return properties;
+    }
+    properties.with_require_full_sync(true)
 }
 
 /// An address as the library wants it.

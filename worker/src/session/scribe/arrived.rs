@@ -85,7 +85,7 @@ fn has_own_event(content: &Content) -> bool {
     )
 }
 
-fn details(details: &IncomingDetails) -> MessageDetails {
+pub(super) fn details(details: &IncomingDetails) -> MessageDetails {
     MessageDetails {
         from_name: details.from_name.clone(),
         mentions: details.mentions.iter().map(party).collect(),
@@ -97,7 +97,7 @@ fn details(details: &IncomingDetails) -> MessageDetails {
     }
 }
 
-fn context(quoted: &Quoted) -> MessageContext {
+pub(super) fn context(quoted: &Quoted) -> MessageContext {
     MessageContext {
         wa_message_id: quoted.wa_message_id.clone(),
         from: quoted.author.as_ref().map(party),

@@ -35,7 +35,7 @@ pub(super) async fn all(client: &Arc<Client>, batch: &[InboundMessage]) -> Vec<I
 }
 
 /// A message of ours, or `None` when it is not for people: between the account's own devices, or from a place that this version does not know.
-fn message(message: &wa::Message, info: &MessageInfo, own: &[Jid]) -> Option<IncomingMessage> {
+pub(super) fn message(message: &wa::Message, info: &MessageInfo, own: &[Jid]) -> Option<IncomingMessage> {
     if info.category == MessageCategory::Peer {
         return None;
     }
