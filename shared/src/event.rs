@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::address::Party;
+use crate::content::Media;
 use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
@@ -35,6 +36,10 @@ words! {
         MessageReaction = "message.reaction",
         /// A message will not be sent.
         MessageFailed = "message.failed",
+        /// A received file is in our storage.
+        MediaStored = "media.stored",
+        /// A received file could not be had.
+        MediaFailed = "media.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
         /// A test of a webhook.
@@ -66,6 +71,10 @@ pub enum Event {
     MessageReaction(MessageReaction),
     /// See [`EventType::MessageFailed`].
     MessageFailed(MessageFailed),
+    /// See [`EventType::MediaStored`].
+    MediaStored(Box<MediaStored>),
+    /// See [`EventType::MediaFailed`].
+    MediaFailed(Box<MediaFailed>),
     /// See [`EventType::PresenceUpdated`].
     PresenceUpdated(PresenceUpdated),
 }
@@ -168,6 +177,28 @@ pub struct MessageFailed {
     pub error: MessageError,
 }
 
+/// The data of `media.stored`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MediaStored {
+    /// The message that the file belongs to.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// The file.
+    pub media: Media,
+}
+
+/// The data of `media.failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MediaFailed {
+    /// The message that the file belongs to.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// The file.
+    pub media: Media,
+    /// Why.
+    pub error: MessageError,
+}
+
 /// The data of `presence.updated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PresenceUpdated {
@@ -197,6 +228,8 @@ impl Event {
             Self::MessageRevoked(_) => EventType::MessageRevoked,
             Self::MessageReaction(_) => EventType::MessageReaction,
             Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::MediaStored(_) => EventType::MediaStored,
+            Self::MediaFailed(_) => EventType::MediaFailed,
             Self::PresenceUpdated(_) => EventType::PresenceUpdated,
         }
     }

@@ -16,6 +16,7 @@ pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod leases;
+pub mod media;
 pub mod messages;
 pub mod publications;
 pub mod read_model;

@@ -7,8 +7,10 @@ use sqlx::PgConnection;
 use super::StoreError;
 use crate::ids::{SessionId, TenantId};
 
+pub mod media;
 pub mod messages;
 
+pub use media::{ArrivedMedia, MediaChange};
 pub use messages::MessageChange;
 
 /// Something that is different from now on.
@@ -16,6 +18,8 @@ pub use messages::MessageChange;
 pub enum Change {
     /// A message that may be known.
     Message(MessageChange),
+    /// A file in a message.
+    Media(MediaChange),
 }
 
 /// Whose read model is changed.
@@ -30,6 +34,7 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
     for change in changes {
         match change {
             Change::Message(change) => messages::apply(connection, owner, change).await?,
+            Change::Media(change) => media::apply(connection, owner, change).await?,
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
 mod arrived;
+mod media;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,11 +22,13 @@ use shared::message::{Message, MessageContext, MessageError, MessageStatus};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
+use shared::store::read_model::{Change, MediaChange};
 use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
 use tokio::sync::watch;
 
 use super::outgoing::OutgoingMessages;
 use crate::engine::{EndReason, EngineEvent, Person, PresenceChange, Receipt};
+use crate::media::intake::Intake;
 
 /// Failed attempts in a row after which a session says that it cannot connect.
 const FAILURES_TO_REPORT: u32 = 2;
@@ -43,6 +46,8 @@ pub struct Scribe {
     account: Option<Account>,
     view: watch::Sender<LiveStatus>,
     outgoing: Arc<Mutex<OutgoingMessages>>,
+    /// How files are taken in; `None`: not at all.
+    intake: Option<Intake>,
 }
 
 /// Facts in the making, and what to do once they are stored.
@@ -62,6 +67,15 @@ impl Writing {
             .messages
             .iter()
             .any(|message| wa_message_ids.contains(&message.wa_message_id))
+    }
+
+    /// Whether files wait to be fetched once this is stored.
+    #[must_use]
+    pub fn awaits_media(&self) -> bool {
+        self.facts
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Media(MediaChange::Arrived(_))))
     }
 
     fn progress(&mut self, progress: MessageProgress) {
@@ -102,7 +116,15 @@ impl Scribe {
             account,
             view,
             outgoing,
+            intake: None,
         }
+    }
+
+    /// The same scribe, taking in files.
+    #[must_use]
+    pub fn taking_media(mut self, intake: Intake) -> Self {
+        self.intake = Some(intake);
+        self
     }
 
     /// WhatsApp's ids of the messages for which [`Scribe::engine_event`] or [`Scribe::message`] will want our ids.

@@ -23,6 +23,7 @@ use super::transport::GatedTransportFactory;
 use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, PresenceChange, Receipt};
 
 mod content;
+mod media;
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {

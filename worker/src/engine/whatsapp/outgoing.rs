@@ -9,7 +9,10 @@ use wacore::store::device::DevicePropsOverride;
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
+use super::media::UploadedMedia;
 use crate::engine::SendError;
+
+mod media;
 
 /// What the phone shows of this device in its list.
 pub(super) fn device_properties(name: &str) -> DevicePropsOverride {
@@ -26,10 +29,15 @@ pub(super) fn jid(address: &Address) -> Result<Jid, String> {
         .map_err(|_| format!("{address} is not an address that WhatsApp knows"))
 }
 
-/// Encrypts the message and writes it to the socket, under the id that was fixed when it was accepted.
-pub(super) async fn send(client: &Arc<Client>, to: Jid, message: &SendMessage) -> Result<(), SendError> {
+/// Encrypts the message and writes it to the socket, under the id that was fixed when it was accepted. `media`: where WhatsApp has its file.
+pub(super) async fn send(
+    client: &Arc<Client>,
+    to: Jid,
+    message: &SendMessage,
+    media: Option<&UploadedMedia>,
+) -> Result<(), SendError> {
     let options = SendOptions::default().with_message_id(message.wa_message_id.clone());
-    let body = body(message).map_err(SendError::Refused)?;
+    let body = body(message, media).map_err(SendError::Refused)?;
     match client.send_message_with_options(to, body, options).await {
         Ok(_) => Ok(()),
         Err(error) => Err(classify(&error)),
@@ -45,7 +53,10 @@ fn classify(error: &whatsapp_rust::SendError) -> SendError {
     }
 }
 
-fn body(message: &SendMessage) -> Result<wa::Message, String> {
+fn body(message: &SendMessage, media: Option<&UploadedMedia>) -> Result<wa::Message, String> {
+    if let Some(with_file) = media.and_then(|media| media::message(&message.content, media, context(message))) {
+        return Ok(with_file);
+    }
     let Content::Text(text) = &message.content else {
         return Err(format!(
             "this version does not send messages of the kind {}",
@@ -110,7 +121,7 @@ mod tests {
 
     #[test]
     fn plain_text_stays_plain() {
-        let body = body(&message(None, Vec::new())).unwrap();
+        let body = body(&message(None, Vec::new()), None).unwrap();
         assert_eq!(body.conversation.as_deref(), Some("Hello"));
         assert!(!body.extended_text_message.is_set());
     }
@@ -123,7 +134,7 @@ mod tests {
             text: "Hi".into(),
             content: None,
         };
-        let body = body(&message(Some(quote), vec!["15550001003".parse().unwrap()])).unwrap();
+        let body = body(&message(Some(quote), vec!["15550001003".parse().unwrap()]), None).unwrap();
         let text = body.extended_text_message.as_option().unwrap();
         assert_eq!(text.text.as_deref(), Some("Hello"));
         let context = text.context_info.as_option().unwrap();

@@ -62,15 +62,17 @@ impl Scribe {
             }
             _ => {}
         }
+        let id = MessageId::generate();
+        let content = self.take_media(writing, incoming, id, &chat);
         let message = Message {
-            id: MessageId::generate(),
+            id,
             session_id: self.session,
             wa_message_id: wa_message_id.clone(),
             chat,
             from,
             from_me: incoming.from_me,
             kind: incoming.content.kind().to_owned(),
-            content: incoming.content.to_map(),
+            content: content.to_map(),
             context: incoming.context.as_ref().map(|id| MessageContext {
                 wa_message_id: id.clone(),
             }),

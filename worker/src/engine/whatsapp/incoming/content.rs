@@ -3,12 +3,13 @@
 //! Whatever the message holds, this answers: a kind that is unknown here is shown as unsupported rather than lost. Texts and ids of others go through
 //! [`foreign`], so that whatever is in them can be stored.
 
-use shared::content::{Content, Edit, Media, MessageKey, Reaction, Revoke, Unsupported};
+use shared::content::{Content, Edit, MessageKey, Reaction, Revoke, Unsupported};
 use wacore::proto_helpers::MessageExt as _;
 use wacore::types::message::MessageSource;
 use waproto::whatsapp as wa;
 
 use super::super::foreign::foreign;
+use super::media;
 use crate::engine::RemoteMedia;
 
 /// What the message says; `None` when it says nothing to people: keys, settings, history.
@@ -29,31 +30,18 @@ pub(super) fn of(message: &wa::Message, source: &MessageSource) -> Option<Conten
             emoji: reaction.text.as_deref().map(foreign).unwrap_or_default(),
         }));
     }
-    let media = || Media {
+    if let Some(content) = media::content(message) {
+        return Some(content);
+    }
+    Some(Content::Unsupported(Unsupported {
         caption: base.get_caption().map(foreign),
-        ..Media::default()
-    };
-    Some(if base.image_message.is_set() {
-        Content::Image(media())
-    } else if base.video_message.is_set() {
-        Content::Video(media())
-    } else if base.audio_message.is_set() {
-        Content::Audio(media())
-    } else if base.document_message.is_set() {
-        Content::Document(media())
-    } else if base.sticker_message.is_set() {
-        Content::Sticker(media())
-    } else {
-        Content::Unsupported(Unsupported {
-            caption: base.get_caption().map(foreign),
-            name: None,
-        })
-    })
+        name: None,
+    }))
 }
 
 /// Where WhatsApp keeps the message's file, if it has one.
-pub(super) fn remote_media(_message: &wa::Message) -> Option<RemoteMedia> {
-    None
+pub(super) fn remote_media(message: &wa::Message) -> Option<RemoteMedia> {
+    media::remote(message)
 }
 
 /// WhatsApp's id of the message that this one answers.
