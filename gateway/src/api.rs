@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod commands;
 pub mod events;
+pub mod media;
 pub mod messages;
 pub mod operations;
 pub mod sessions;
@@ -21,6 +22,7 @@ pub fn protected() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .merge(sessions::routes())
         .merge(messages::routes())
+        .merge(media::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

@@ -164,7 +164,7 @@ impl MediaRow {
 }
 
 impl TenantTransaction {
-    /// Notes a file whose bytes are in the bucket. `days`: how long it is kept, 0 for ever.
+    /// Notes a file whose bytes are in the bucket, unless it is noted already. `days`: how long it is kept, 0 for ever.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
@@ -179,7 +179,8 @@ impl TenantTransaction {
         sqlx::query!(
             "INSERT INTO media (id, tenant_id, status, mime_type, size, sha256, file_name, width, height, seconds, thumbnail, waveform, object_key,
                                 expires_at)
-             VALUES ($1, $2, 'stored', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(days => NULLIF($13::integer, 0)))",
+             VALUES ($1, $2, 'stored', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now() + make_interval(days => NULLIF($13::integer, 0)))
+             ON CONFLICT (id) DO NOTHING",
             media.0,
             self.tenant.0,
             described.mime_type,
