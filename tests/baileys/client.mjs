@@ -12,11 +12,18 @@
 //           {do: "subscribe", to} · {do: "presence", state} · {do: "react", to, id, emoji, from_me?}
 //           {do: "edit", to, id, text} · {do: "revoke", to, id} · {do: "archive", chat, on} · {do: "mute", chat, until}
 //           {do: "pair-code", phone, code?} · {do: "logout"} · {do: "end"}
+//
+// Every kind of message (see content.mjs for how bytes, files and earlier messages are written in JSON):
+// Events:   message also has content {…} · sent also has content {…} · media {id, sha256, length, base64?} · reuploaded {id, direct_path}
+//           vote {id, poll, options, from, participant?} · event-response {id, event, response, from} · call {id, from, chat, status, video, group}
+// Commands: {do: "send-content", to, content, options?, id?} · {do: "relay", to, message} · {do: "download", id, path?, from?, to?}
+//           {do: "reupload", id} · {do: "vote", poll, options} · {do: "respond", event, response: "GOING"} · {do: "reject-call", id, from}
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import makeWASocket, { useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
 import pino from 'pino'
+import { download, plain, readSecret, recall, remember, respond, revive, vote } from './content.mjs'
 
 const RESTART_REQUIRED = 515
 
@@ -87,6 +94,7 @@ function connect() {
 	socket.ev.on('messages.update', updates => updates.forEach(reportUpdate))
 	socket.ev.on('message-receipt.update', updates => updates.forEach(reportReceipt))
 	socket.ev.on('presence.update', reportPresence)
+	socket.ev.on('call', calls => calls.forEach(reportCall))
 	socket.ev.on('chats.update', updates => updates.forEach(reportChat))
 }
 
@@ -115,6 +123,8 @@ function connectionChanged({ connection, qr, lastDisconnect }) {
 
 function report(message, type) {
 	const content = message.message ?? {}
+	remember(message)
+	reportSecret(message)
 	const { text, kind } = describe(content)
 	emit('message', {
 		id: message.key.id,
@@ -127,8 +137,21 @@ function report(message, type) {
 		status: message.status,
 		text,
 		kind,
+		content: plain(content),
 		type
 	})
+}
+
+function reportSecret(message) {
+	const secret = readSecret(socket.user, message)
+	if (!secret) return
+	const { id, remoteJid: from, participant } = message.key
+	const { kind, ...rest } = secret
+	emit(kind === 'vote' ? 'vote' : 'event-response', { id, from, participant: participant || undefined, ...rest })
+}
+
+function reportCall({ id, from, chatId: chat, status, isVideo: video, isGroup: group, offline }) {
+	emit('call', { id, from, chat, status, video, group, offline })
 }
 
 function describe(content) {
@@ -171,14 +194,33 @@ function reportChat({ id, archived, muteEndTime, pinned, unreadCount }) {
 	emit('chat', { id, archived, muteEndTime, pinned, unreadCount })
 }
 
-async function sendContent(to, content, id) {
-	const message = await socket.sendMessage(to, content, id ? { messageId: id } : {})
+async function sendContent(to, content, id, options = {}) {
+	const message = await socket.sendMessage(to, content, id ? { ...options, messageId: id } : options)
 	sent.set(message.key.id, message.message)
-	emit('sent', { id: message.key.id })
+	remember(message)
+	emit('sent', { id: message.key.id, content: plain(message.message) })
+}
+
+async function relay({ to, message }) {
+	const id = await socket.relayMessage(to, message, {})
+	sent.set(id, message)
+	remember({ key: { remoteJid: to, fromMe: true, id }, message })
+	emit('sent', { id, content: plain(message) })
 }
 
 const commands = {
 	send: ({ to, text, id }) => sendContent(to, { text }, id),
+	'send-content': ({ to, content, options, id }) => sendContent(to, revive(content), id, revive(options ?? {})),
+	relay: ({ to, message }) => relay({ to, message: revive(message) }),
+	vote: command => relay(vote(socket.user, command)),
+	respond: command => relay(respond(socket.user, command)),
+	download: async command => emit('media', await download(command)),
+	reupload: async ({ id }) => {
+		const message = await socket.updateMediaMessage(recall(id))
+		const content = Object.values(message.message).find(part => part?.directPath)
+		emit('reuploaded', { id, direct_path: content?.directPath })
+	},
+	'reject-call': ({ id, from }) => socket.rejectCall(id, from),
 	react: ({ to, id, emoji, from_me: fromMe }) =>
 		sendContent(to, { react: { text: emoji, key: { remoteJid: to, id, fromMe: Boolean(fromMe) } } }),
 	edit: ({ to, id, text }) => sendContent(to, { text, edit: { remoteJid: to, id, fromMe: true } }),
@@ -216,7 +258,8 @@ async function run(line) {
 		await action(command)
 		emit('done', { do: command.do })
 	} catch (error) {
-		emit('failed', { do: command?.do, message: String(error?.message ?? error) })
+		const status = error?.status ?? error?.output?.statusCode
+		emit('failed', { do: command?.do, message: String(error?.message ?? error), status })
 	}
 }
 

@@ -10,9 +10,17 @@
 //! | `POST /phones/{number}/scan` | `{qr}` → `{jid, lid, device}` once the companion has accepted; 409 `qr_expired`, `not_accepted`, 422 `not_a_qr_code`, `keys_differ` |
 //! | `POST /phones/{number}/enter-code` | `{code}` → the same; 409 `code_wrong`, `code_expired`, `not_accepted` |
 //! | `POST /admin/mock-phone/scan-qr` | the text of a QR code → the same; the client's push name decides whose phone it is |
-//! | `POST /phones/{number}/messages` | `{to, type: "text", text}`, `{to, type: "reaction", id, emoji, from_me?}`, `{to, type: "edit", id, text}`, `{to, type: "revoke", id}` → `{id}` |
+//! | `POST /phones/{number}/messages` | `{to, type: "text", text}`, `{to, type: "reaction", id, emoji, from_me?}`, `{to, type: "edit", id, text}`, `{to, type: "revoke", id}`, or any kind as `{to, protobuf}`: a `waproto` `Message` in base64 → `{id}` |
 //! | `GET /phones/{number}/messages?after=&wait=` | → `{messages, receipts, typing, next}` after a cursor, waiting up to 60 seconds for something |
-//! | `POST /phones/{number}/read` | `{ids, from?}` → the senders get read receipts |
+//! | `POST /phones/{number}/read` | `{ids, from?, played?}` → the senders get read receipts, or played ones |
+//! | `POST /phones/{number}/media?kind=` | the file → `{url, direct_path, media_key, file_sha256, file_enc_sha256, file_length, media_key_timestamp}`: uploaded under a fresh key |
+//! | `POST /phones/{number}/media/read` | `{direct_path, media_key, kind}` → the file; 404 `unknown_media`, 410 `media_expired`, 422 `media_damaged` |
+//! | `POST /phones/{number}/media-retry` | `{answer: "upload" \| "not_found" \| "general_error" \| "decryption_error" \| "ignore"}`: what the phone does when a companion asks for a file again |
+//! | `POST /phones/{number}/votes` | `{poll, options}` → `{id}` · `GET /phones/{number}/polls/{id}` → `{votes: [{voter, id, options}]}` |
+//! | `POST /phones/{number}/event-responses` | `{event, response: "going" \| "not_going" \| "maybe", extra_guests?}` → `{id}` · `GET /phones/{number}/events/{id}` → `{responses}` |
+//! | `POST /phones/{number}/calls` | `{to, video?}` → `{id}` · `GET`, also `/{id}` → see [`crate::calls::Call`] |
+//! | `POST /phones/{number}/calls/{id}` | `{action: "end", reason?}` by the caller, `{action: "accept" \| "reject"}` by the callee on the phone |
+//! | `GET /media` · `POST /media/expire` · `GET /media/ca` | the stored files · `{direct_path?, status?: 404 \| 410}` → `{expired}` · the authority's certificate in PEM |
 //! | `POST /phones/{number}/typing` | `{to, state: "composing" \| "recording" \| "paused"}` |
 //! | `POST /phones/{number}/presence` | `{state: "available" \| "unavailable"}` |
 //! | `POST /phones/{number}/profile` | `{name}`: a new push name |
@@ -24,11 +32,14 @@
 //! | `GET /stats` · `GET /root-key` · `GET /healthz` | counters · the certificate root in hexadecimal · health |
 
 pub mod admin;
+pub mod calls;
 pub mod evidence;
 pub mod faults;
+pub mod media;
 pub mod phones;
 pub mod problem;
 pub mod provision;
+pub mod secrets;
 
 use std::sync::Arc;
 
@@ -65,6 +76,18 @@ fn router(network: Arc<Network>) -> Router {
         .route("/phones/{number}/profile", post(phones::profile))
         .route("/phones/{number}/unlink", post(phones::unlink))
         .route("/phones/{number}/online", post(phones::online))
+        .route("/phones/{number}/media", post(media::upload))
+        .route("/phones/{number}/media/read", post(media::read))
+        .route("/phones/{number}/media-retry", post(media::retry))
+        .route("/phones/{number}/votes", post(secrets::vote))
+        .route("/phones/{number}/polls/{id}", get(secrets::votes))
+        .route("/phones/{number}/event-responses", post(secrets::respond))
+        .route("/phones/{number}/events/{id}", get(secrets::responses))
+        .route("/phones/{number}/calls", post(calls::begin).get(calls::list))
+        .route("/phones/{number}/calls/{id}", post(calls::act).get(calls::describe))
+        .route("/media", get(media::list))
+        .route("/media/expire", post(media::expire))
+        .route("/media/ca", get(media::authority))
         .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))
         .route("/provision", post(provision::provision))
         .route("/faults", post(faults::add).get(faults::list).delete(faults::clear))

@@ -12,7 +12,7 @@ use crate::node::{attribute, attribute_is, child, error, result};
 use crate::stanza::Session;
 use crate::{app_state, devices, messages, prekeys, settings, usync};
 
-/// Answers one request. Groups, media, pictures and newsletters get their own lines here when they exist.
+/// Answers one request. Groups, pictures and newsletters get their own lines here when they exist.
 pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node> {
     if attribute_is(iq, "type", "result") || attribute_is(iq, "type", "error") {
         return Vec::new();
@@ -28,6 +28,7 @@ pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node>
         ("w:sync:app:state", _) => app_state::answer(network, session, iq),
         ("md", true) => return devices::answer(network, session, iq),
         ("abt", _) => settings::properties(iq),
+        ("w:m", _) => settings::media_connection(network, session, iq),
         ("blocklist", false) => settings::block_list(iq),
         ("privacy", false) => settings::privacy(iq),
         ("privacy", true) if child(iq, "tokens").is_some() => result(iq).build(),

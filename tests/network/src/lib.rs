@@ -7,7 +7,7 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
+//! [`messages`], [`presence`], [`calls`], [`app_state`], [`devices`], [`settings`]. Files are in [`media`]. People and their devices are in [`accounts`],
 //! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
@@ -22,6 +22,7 @@
 
 pub mod accounts;
 pub mod app_state;
+pub mod calls;
 pub mod clock;
 pub mod devices;
 pub mod faults;
@@ -31,6 +32,7 @@ pub mod keys;
 pub mod ledger;
 pub mod limits;
 pub mod login;
+pub mod media;
 pub mod messages;
 pub mod network;
 pub mod node;

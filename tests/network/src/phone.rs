@@ -9,11 +9,15 @@
 pub mod bootstrap;
 pub mod clock;
 pub mod inbox;
+pub mod kinds;
+pub mod media;
+pub mod media_retry;
 pub mod outbox;
 pub mod peer;
 pub mod plaintext;
 pub mod receive;
 pub mod retry;
+pub mod secrets;
 pub mod send;
 pub mod signal;
 
@@ -47,6 +51,8 @@ pub struct Phone {
     pub outbox: Outbox,
     /// How often it has asked again for a message.
     pub asked_again: HashMap<String, u32>,
+    /// What it does when a companion asks for a file again.
+    pub media_retry: media_retry::MediaRetryAnswer,
     offline: bool,
     held: VecDeque<Held>,
 }

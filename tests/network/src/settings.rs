@@ -6,7 +6,9 @@
 use wacore_binary::Node;
 use wacore_binary::builder::NodeBuilder;
 
+use crate::network::Network;
 use crate::node::{empty, result};
+use crate::stanza::Session;
 
 /// The categories of privacy, all open. Without `readreceipts` Baileys would send `read-self` in place of `read`.
 const PRIVACY: [(&str, &str); 8] = [
@@ -28,6 +30,25 @@ pub fn properties(iq: &Node) -> Node {
         .attr("refresh", 86_400)
         .build();
     result(iq).children([props]).build()
+}
+
+/// Where media is uploaded and downloaded, and what lets the account's devices in. A port in `hostname` works in both clients;
+/// the answer is good for as long as the real one (whatsapp-rust src/mediaconn.rs).
+pub fn media_connection(network: &Network, session: &Session, iq: &Node) -> Node {
+    let host = NodeBuilder::new("host")
+        .attr("hostname", network.media.host())
+        .attr("type", "primary")
+        .attr("maxContentLengthBytes", crate::media::store::LARGEST)
+        .children([empty("upload"), empty("download")])
+        .build();
+    let connection = NodeBuilder::new("media_conn")
+        .attr("auth", network.media.authorization(session.account.number))
+        .attr("ttl", 300)
+        .attr("auth_ttl", 21_600)
+        .attr("max_buckets", 12)
+        .children([host])
+        .build();
+    result(iq).children([connection]).build()
 }
 
 /// Nobody is blocked.

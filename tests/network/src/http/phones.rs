@@ -7,10 +7,14 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use buffa::Message as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
+use waproto::whatsapp::Message;
 
 use super::problem::{Problem, read as read_body, read_address, read_number};
 use crate::accounts::directory::NewAccount;
@@ -34,7 +38,7 @@ fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
 }
 
 /// A person that can pick up a phone: load accounts may have none.
-fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = find(network, number)?;
     if !account.state().has_phone {
         return Err(Problem::new(
@@ -205,11 +209,34 @@ pub(super) async fn send(
     Path(number): Path<String>,
     body: Bytes,
 ) -> Answer<Value> {
-    let message: NewMessage = read_body(&body)?;
     let account = find_phone(&network, &number)?;
-    let to = read_address(&message.to)?;
-    let id = sending::send(&network, &account, &to, message.content.into())?;
+    let (to, content) = read_message(&body)?;
+    let id = sending::send(&network, &account, &to, content)?;
     Ok(Json(json!({ "id": id })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProtobuf {
+    to: String,
+    protobuf: String,
+}
+
+/// Either a kind with its own fields, or any message as protobuf. Polls and events get the secret that they need.
+fn read_message(body: &[u8]) -> Result<(Jid, Content), Problem> {
+    let is_protobuf = read_body::<Value>(body)?.get("protobuf").is_some();
+    if !is_protobuf {
+        let message: NewMessage = read_body(body)?;
+        return Ok((read_address(&message.to)?, message.content.into()));
+    }
+    let new: NewProtobuf = read_body(body)?;
+    let bytes = BASE64
+        .decode(&new.protobuf)
+        .map_err(|error| Problem::unreadable(format!("the protobuf is not base64: {error}")))?;
+    let mut message = Message::decode_from_slice(&bytes)
+        .map_err(|error| Problem::unreadable(format!("the protobuf is no message: {error}")))?;
+    phone::secrets::ensure_secret(&mut message);
+    Ok((read_address(&new.to)?, Content::Message(Box::new(message))))
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,6 +275,9 @@ pub(super) async fn received(
 pub(super) struct Read {
     ids: Vec<String>,
     from: Option<String>,
+    /// Whether voice notes were listened to as well.
+    #[serde(default)]
+    played: bool,
 }
 
 /// `POST /phones/{number}/read`: the person reads messages; their author hears of it, and the own companions too.
@@ -259,8 +289,9 @@ pub(super) async fn read(
     let read: Read = read_body(&body)?;
     let account = find_phone(&network, &number)?;
     let senders = senders_of(&account, &read)?;
+    let kind = if read.played { "played" } else { "read" };
     for (sender, ids) in &senders {
-        receipt::forward(&network, &account, 0, sender, ids, Some("read"));
+        receipt::forward(&network, &account, 0, sender, ids, Some(kind));
     }
     Ok(Json(json!({ "read": read.ids.len() })))
 }

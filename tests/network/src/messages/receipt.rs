@@ -1,7 +1,8 @@
 //! Receipts: a device says what it has done with messages, and their author hears of it.
 //!
 //! Types on the wire: none or `inactive` (delivered), `read`, `played`, `read-self` and `played-self` (for own eyes),
-//! `sender`, `peer_msg` and `hist_sync` (for the server), `retry` (see [`super::retry`]).
+//! `sender`, `peer_msg` and `hist_sync` (for the server), `retry` (see [`super::retry`]),
+//! `server-error` (see [`crate::phone::media_retry`]). The receipt for a call says that it rings (see [`crate::calls`]).
 //!
 //! **Assumption.** Every receipt takes the message out of the device's mailbox, a request to encrypt it again too: from then
 //! on its author is responsible for it. Both clients also send an ack or a nack beside such a request.
@@ -38,7 +39,10 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
         }
     });
     network.stats.receipt();
+    let rings = crate::calls::notes_ringing(network, session, stanza);
     match kind.as_deref() {
+        _ if rings => {}
+        Some("server-error") => crate::phone::media_retry::ask(network, session, stanza),
         None | Some("inactive") => forward(network, &session.account, session.device, &to, &ids, None),
         Some(kind @ ("read" | "played")) => {
             forward(network, &session.account, session.device, &to, &ids, Some(kind));

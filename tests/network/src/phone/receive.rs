@@ -9,7 +9,7 @@ use waproto::whatsapp::Message;
 use super::inbox::ReceivedMessage;
 use super::plaintext::{Content, unpad, unwrap_from_own_device};
 use super::signal::CiphertextKind;
-use super::{Held, PhoneKeys, peer, retry};
+use super::{Held, PhoneKeys, kinds, media_retry, peer, retry};
 use crate::accounts::Account;
 use crate::messages::receipt;
 use crate::network::Network;
@@ -26,6 +26,7 @@ pub fn deliver(network: &Arc<Network>, account: &Arc<Account>, stanza: Node) {
     match stanza.tag.as_ref() {
         "message" => message(network, account, &stanza),
         "receipt" if attribute_is(&stanza, "type", "retry") => retry::requested(network, account, stanza),
+        "receipt" if attribute_is(&stanza, "type", "server-error") => media_retry::asked(network, account, stanza),
         "receipt" => note_receipt(account, &stanza),
         "chatstate" => note_typing(account, &stanza),
         _ => {}
@@ -113,7 +114,7 @@ fn read(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza:
 fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: bool, message: &Message) {
     let id = attribute(stanza, "id").unwrap_or_default().into_owned();
     let (kind, text, target) = match Content::of(message) {
-        None => ("other", None, None),
+        None | Some(Content::Message(_)) => (kinds::name(message), None, None),
         Some(content) => {
             let kind = content.name();
             match content {
@@ -121,6 +122,7 @@ fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: 
                 Content::Reaction { id, emoji, .. } => (kind, Some(emoji), Some(id)),
                 Content::Edit { id, text } => (kind, Some(text), Some(id)),
                 Content::Revoke { id } => (kind, None, Some(id)),
+                Content::Message(_) => (kind, None, None),
             }
         }
     };
@@ -137,6 +139,7 @@ fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: 
         kind,
         text,
         target,
+        stanza_type: attribute(stanza, "type").unwrap_or_default().into_owned(),
         timestamp: attribute(stanza, "t").and_then(|t| t.parse().ok()).unwrap_or(0),
         retries,
         encoded: buffa::Message::encode_to_vec(message),

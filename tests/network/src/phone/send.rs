@@ -8,7 +8,7 @@ use waproto::whatsapp::Message;
 
 use super::outbox::Sent;
 use super::plaintext::{Content, pad, wrap_for_own_devices};
-use super::{Held, Phone, PhoneKeys};
+use super::{Held, Phone, PhoneKeys, kinds};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
 use crate::network::Network;
@@ -117,7 +117,7 @@ pub fn envelope(account: &Arc<Account>, sent: &Sent, parts: Vec<Part>, targeted:
         targeted,
         // A phone's identity needs no proof: it is the account's.
         signed_identity: None,
-        accompanying: Vec::new(),
+        accompanying: kinds::meta(&sent.message).into_iter().collect(),
     }
 }
 
@@ -153,7 +153,13 @@ pub fn encrypt(
     };
     match phone.signal.encrypt(keys, device, &pad(&message)) {
         Ok((kind, bytes)) => {
-            let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            let mut enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            if let Some(media_type) = kinds::media_type(&sent.message) {
+                enc = enc.attr("mediatype", media_type);
+            }
+            if kinds::hides_failure(&sent.message) {
+                enc = enc.attr("decrypt-fail", "hide");
+            }
             Some(enc.bytes(bytes).build())
         }
         Err(error) => {

@@ -9,12 +9,15 @@
 )]
 
 mod baileys;
+mod calls;
 mod companion;
 mod devices;
 mod load;
+mod media;
 mod messages;
 mod pairing;
 mod protocol;
+mod secrets;
 mod settings;
 mod trouble;
 mod world;
