@@ -242,6 +242,9 @@ impl Drop for Upload {
 }
 
 fn attributes(mime_type: &str) -> Attributes {
+    // A stranger may have chosen it: what could not stand in a header is not believed.
+    let sane = mime_type.contains('/') && mime_type.len() <= 127 && mime_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let mime_type = if sane { mime_type } else { "application/octet-stream" };
     let mut attributes = Attributes::new();
     attributes.insert(Attribute::ContentType, mime_type.to_owned().into());
     attributes.insert(Attribute::ContentDisposition, disposition(mime_type, None).into());

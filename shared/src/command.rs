@@ -6,9 +6,10 @@
 
 use prost::Message as _;
 
-use crate::address::Address;
+use crate::address::{Address, Party};
 use crate::content::Content;
 use crate::ids::{CommandId, MessageId, SessionId, TenantId};
+use crate::message::{MessageContext, MessageDetails};
 use crate::operation::Operation;
 
 #[expect(
@@ -101,6 +102,29 @@ impl SendMessage {
             ephemeral: 0,
             forwarding_score: 0,
             audience: Vec::new(),
+        }
+    }
+}
+
+impl From<&SendMessage> for MessageDetails {
+    fn from(message: &SendMessage) -> Self {
+        Self {
+            mentions: message.mentions.iter().map(|person| Party::new(person, None)).collect(),
+            mention_all: message.mention_all,
+            forwarding_score: message.forwarding_score,
+            ephemeral: message.ephemeral,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<&Quote> for MessageContext {
+    fn from(quote: &Quote) -> Self {
+        let content = quote.content.as_deref();
+        Self {
+            wa_message_id: quote.wa_message_id.clone(),
+            from: Some(Party::new(&quote.author, None)),
+            quoted: content.map(Content::to_map),
         }
     }
 }

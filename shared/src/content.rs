@@ -10,7 +10,7 @@ pub mod action;
 pub mod interactive;
 pub mod media;
 
-pub use action::{Edit, EventResponse, MessageKey, Pin, PollVote, Reaction, Revoke};
+pub use action::{Edit, EventResponse, Keep, MessageKey, Pin, PollVote, Reaction, Revoke};
 pub use interactive::{Buttons, ButtonsReply, CalendarEvent, List, ListReply, Poll};
 pub use media::{Media, MediaStatus};
 
@@ -60,11 +60,24 @@ pub enum Content {
     Revoke(Revoke),
     /// Another message is pinned in its chat, or no longer.
     Pin(Pin),
+    /// Another message is kept in a chat where messages disappear, or no longer.
+    Keep(Keep),
     /// Somebody's choice in a poll; it replaces the person's earlier one.
     PollVote(PollVote),
     /// Somebody's answer to an invitation.
     EventResponse(EventResponse),
 }
+
+/// The kinds that change another message ([`Content::target`]): lists leave them out unless they are asked for.
+pub const ACTS: [&str; 7] = [
+    "reaction",
+    "edit",
+    "revoke",
+    "pin",
+    "keep",
+    "poll_vote",
+    "event_response",
+];
 
 impl Content {
     /// The names of all kinds.
@@ -119,6 +132,7 @@ impl Content {
             Self::Edit(_) => "edit",
             Self::Revoke(_) => "revoke",
             Self::Pin(_) => "pin",
+            Self::Keep(_) => "keep",
             Self::PollVote(_) => "poll_vote",
             Self::EventResponse(_) => "event_response",
         }
@@ -132,6 +146,7 @@ impl Content {
             Self::Edit(edit) => Some(&edit.message),
             Self::Revoke(revoke) => Some(&revoke.message),
             Self::Pin(pin) => Some(&pin.message),
+            Self::Keep(keep) => Some(&keep.message),
             Self::PollVote(vote) => Some(&vote.message),
             Self::EventResponse(response) => Some(&response.message),
             _ => None,
@@ -186,7 +201,12 @@ impl Content {
             Self::GroupInvite(invite) => invite.subject.as_deref(),
             Self::Unsupported(unsupported) => unsupported.caption.as_deref(),
             Self::Edit(edit) => edit.content.summary(),
-            Self::Reaction(_) | Self::Revoke(_) | Self::Pin(_) | Self::PollVote(_) | Self::EventResponse(_) => None,
+            Self::Reaction(_)
+            | Self::Revoke(_)
+            | Self::Pin(_)
+            | Self::Keep(_)
+            | Self::PollVote(_)
+            | Self::EventResponse(_) => None,
         };
         text.filter(|text| !text.is_empty())
     }

@@ -34,6 +34,8 @@ words! {
         MessageRevoked = "message.revoked",
         /// Somebody reacted to a message.
         MessageReaction = "message.reaction",
+        /// Somebody voted in a poll.
+        PollVote = "poll.vote",
         /// A message will not be sent.
         MessageFailed = "message.failed",
         /// A received file is in our storage.
@@ -69,6 +71,8 @@ pub enum Event {
     MessageRevoked(MessageRevoked),
     /// See [`EventType::MessageReaction`].
     MessageReaction(MessageReaction),
+    /// See [`EventType::PollVote`].
+    PollVote(PollVoted),
     /// See [`EventType::MessageFailed`].
     MessageFailed(MessageFailed),
     /// See [`EventType::MediaStored`].
@@ -143,16 +147,38 @@ pub struct MessageEdited {
     /// The new content under its kind.
     #[serde(flatten)]
     pub content: serde_json::Map<String, serde_json::Value>,
+    /// What it said before, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original: Option<OriginalMessage>,
+}
+
+/// A message as it was before it was changed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct OriginalMessage {
+    /// Its author.
+    pub from: Party,
+    /// Whether the session's account wrote it.
+    pub from_me: bool,
+    /// Its kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its content under its kind.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub content: serde_json::Map<String, serde_json::Value>,
 }
 
 /// The data of `message.revoked`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MessageRevoked {
     /// The message.
     #[serde(flatten)]
     pub message: MessageReference,
-    /// Who deleted it.
+    /// Who deleted it: its author, or an administrator of the group.
     pub from: Party,
+    /// What it said, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub original: Option<OriginalMessage>,
 }
 
 /// The data of `message.reaction`.
@@ -165,6 +191,36 @@ pub struct MessageReaction {
     pub from: Party,
     /// The emoji; empty when the reaction was taken back.
     pub emoji: String,
+}
+
+/// The data of `poll.vote`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PollVoted {
+    /// The poll.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// Who voted.
+    pub from: Party,
+    /// The chosen options; none: the vote was taken back.
+    pub options: Vec<String>,
+    /// Choices that are no option of the poll as it is known here, as SHA-256 in hexadecimal digits.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(required = false)]
+    pub unknown_options: Vec<String>,
+    /// How the poll stands with this vote; absent when the poll is unknown here.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub results: Option<Vec<PollResult>>,
+}
+
+/// How one option of a poll stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PollResult {
+    /// The option.
+    pub option: String,
+    /// How many people have chosen it.
+    pub votes: u64,
+    /// Who.
+    pub voters: Vec<Party>,
 }
 
 /// The data of `message.failed`.
@@ -227,6 +283,7 @@ impl Event {
             Self::MessageEdited(_) => EventType::MessageEdited,
             Self::MessageRevoked(_) => EventType::MessageRevoked,
             Self::MessageReaction(_) => EventType::MessageReaction,
+            Self::PollVote(_) => EventType::PollVote,
             Self::MessageFailed(_) => EventType::MessageFailed,
             Self::MediaStored(_) => EventType::MediaStored,
             Self::MediaFailed(_) => EventType::MediaFailed,
@@ -356,6 +413,8 @@ mod tests {
             from: chat,
             from_me: false,
             kind: "text".into(),
+            details: crate::message::MessageDetails::default(),
+            state: crate::message::MessageState::default(),
             content: text_content("line\nbreak \u{1F426}"),
             context: None,
             status: MessageStatus::Received,

@@ -36,3 +36,4 @@ pub mod store;
 pub mod subject;
 pub mod telemetry;
 pub mod timestamp;
+pub mod vcard;

@@ -27,6 +27,146 @@ words! {
     }
 }
 
+/// What a message carries beside its content; fixed when it is written. Absent fields say nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageDetails {
+    /// The name that the author has chosen for themselves.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from_name: Option<String>,
+    /// The people whom it mentions.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(required = false)]
+    pub mentions: Vec<Party>,
+    /// Whether it mentions everybody in the group.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    #[schema(required = false)]
+    pub mention_all: bool,
+    /// How often it was forwarded; absent: it is not a forwarded one. WhatsApp writes 127 for "many times".
+    #[serde(skip_serializing_if = "is_zero", default)]
+    #[schema(required = false)]
+    pub forwarding_score: u32,
+    /// Seconds after which it disappears; absent: it stays.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    #[schema(required = false)]
+    pub ephemeral: u32,
+    /// The advertisement from which the author came (click-to-WhatsApp).
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub referral: Option<Referral>,
+    /// The business name that WhatsApp has certified for the author.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub business_name: Option<String>,
+}
+
+/// serde's `skip_serializing_if` wants a reference.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// An advertisement that led somebody to write. Field names as in the Cloud API.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Referral {
+    /// Where the advertisement stands.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_url: Option<String>,
+    /// The advertisement's id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_id: Option<String>,
+    /// What it is: `ad` or `post`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub source_type: Option<String>,
+    /// Its headline.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub headline: Option<String>,
+    /// Its text.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub body: Option<String>,
+    /// `image` or `video`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub media_type: Option<String>,
+    /// Where its picture or film is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub media_url: Option<String>,
+    /// Where its small picture is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub thumbnail_url: Option<String>,
+    /// The small picture itself: a JPEG in base64.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub thumbnail: Option<String>,
+    /// The id of the click (`ctwa_clid`), for reporting conversions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ctwa_clid: Option<String>,
+    /// A reference that the advertiser has set.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub r#ref: Option<String>,
+}
+
+/// What has become of a message since it was written. Events carry it as it was when the message was new: absent.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MessageState {
+    /// When its author last edited it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        serialize_with = "crate::timestamp::serialize_option"
+    )]
+    pub edited_at: Option<DateTime<Utc>>,
+    /// When it was deleted for everyone; its content is gone.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        serialize_with = "crate::timestamp::serialize_option"
+    )]
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// Everybody's reaction.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(required = false)]
+    pub reactions: Vec<GivenReaction>,
+    /// Everybody's answer to a poll or to an invitation.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    #[schema(required = false)]
+    pub answers: Vec<GivenAnswer>,
+    /// Whether the account has starred it.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    #[schema(required = false)]
+    pub starred: bool,
+    /// Until when it is pinned in its chat.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        default,
+        serialize_with = "crate::timestamp::serialize_option"
+    )]
+    pub pinned_until: Option<DateTime<Utc>>,
+}
+
+/// One person's reaction.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GivenReaction {
+    /// Who.
+    pub from: Party,
+    /// The emoji.
+    pub emoji: String,
+    /// When.
+    #[serde(serialize_with = "crate::timestamp::serialize")]
+    pub at: DateTime<Utc>,
+}
+
+/// One person's latest answer to a poll or to an invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct GivenAnswer {
+    /// Who.
+    pub from: Party,
+    /// Of a poll: the chosen options.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub options: Option<Vec<String>>,
+    /// Of an invitation: `going`, `not_going` or `maybe`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub response: Option<String>,
+    /// When.
+    #[serde(serialize_with = "crate::timestamp::serialize")]
+    pub at: DateTime<Utc>,
+}
+
 /// A message of one session, sent or received.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Message {
@@ -49,6 +189,12 @@ pub struct Message {
     #[serde(rename = "type")]
     #[schema(example = "text")]
     pub kind: String,
+    /// What it carries beside its content.
+    #[serde(flatten)]
+    pub details: MessageDetails,
+    /// What has become of it.
+    #[serde(flatten)]
+    pub state: MessageState,
     /// The content under its kind: `"text": {"body": "…"}`.
     #[serde(flatten)]
     #[schema(value_type = Object, example = json!({"text": {"body": "Hello"}}))]
@@ -67,10 +213,17 @@ pub struct Message {
 }
 
 /// What a message answers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct MessageContext {
     /// WhatsApp's id of the answered message.
     pub wa_message_id: String,
+    /// Who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub from: Option<Party>,
+    /// What it says, as the answer quotes it: `{"text": {"body": "…"}}`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[schema(value_type = Option<Object>)]
+    pub quoted: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
 /// Why a message failed.

@@ -15,6 +15,7 @@ pub mod deliveries;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod known_messages;
 pub mod leases;
 pub mod media;
 pub mod messages;

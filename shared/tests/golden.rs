@@ -12,11 +12,13 @@ use shared::address::Party;
 use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location, Media, MediaStatus};
 use shared::event::{
-    Draft, Event, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    Draft, Event, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference,
+    MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, TenantId, WorkerId};
-use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
+use shared::message::{
+    Message, MessageContext, MessageDetails, MessageError, MessageState, MessageStatus, text_content,
+};
 use shared::operation::{GroupOperation, Operation};
 use shared::session::SessionStatus;
 use uuid::Uuid;
@@ -184,9 +186,12 @@ fn message(from_me: bool) -> Box<Message> {
         from: party(),
         from_me,
         kind: "text".into(),
+        details: MessageDetails::default(),
+        state: MessageState::default(),
         content: text_content("Hello \u{1F426}"),
         context: Some(MessageContext {
             wa_message_id: "3EB01".into(),
+            ..MessageContext::default()
         }),
         status: if from_me {
             MessageStatus::Sent
@@ -249,15 +254,28 @@ fn events() -> Vec<Event> {
             from: party(),
             kind: "text".into(),
             content: text_content("Hello again"),
+            original: None,
         }),
         Event::MessageRevoked(MessageRevoked {
             message: reference(),
             from: party(),
+            original: None,
         }),
         Event::MessageReaction(MessageReaction {
             message: reference(),
             from: party(),
             emoji: "\u{1F44D}".into(),
+        }),
+        Event::PollVote(PollVoted {
+            message: reference(),
+            from: party(),
+            options: vec!["Yes".into()],
+            unknown_options: Vec::new(),
+            results: Some(vec![PollResult {
+                option: "Yes".into(),
+                votes: 1,
+                voters: vec![party()],
+            }]),
         }),
         Event::MessageFailed(MessageFailed {
             message: reference(),

@@ -409,7 +409,8 @@ impl Session {
             | EngineEvent::PairingCodeExpired
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
-            | EngineEvent::Presence(_) => {}
+            | EngineEvent::Presence(_)
+            | EngineEvent::Starred { .. } => {}
         }
         Next::Continue
     }

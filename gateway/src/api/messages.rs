@@ -1,7 +1,14 @@
 //! `/v1/sessions/{id}/messages`: what a session sends and has received.
 
+mod change;
+mod compose;
 mod list;
+mod marks;
+mod media;
+mod preview;
+mod request;
 mod send;
+mod shape;
 
 use axum::Json;
 use axum::extract::State;
@@ -24,7 +31,12 @@ use crate::problem::Problem;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(send::send_message, list::list_messages))
-        .routes(routes!(get_message))
+        .routes(routes!(get_message, change::edit_message, change::revoke_message))
+        .routes(routes!(change::react_to_message, change::take_reaction_back))
+        .routes(routes!(change::pin_message, change::unpin_message))
+        .routes(routes!(marks::mark_read))
+        .routes(routes!(marks::mark_played))
+        .routes(routes!(marks::star_message, marks::unstar_message))
 }
 
 /// Reads one message of a session that the caller has been checked for.

@@ -16,6 +16,7 @@ mod gateway;
 mod idempotency;
 mod isolation;
 mod keys;
+mod media;
 mod messages;
 mod outages;
 mod pairing;

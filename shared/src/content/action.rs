@@ -55,6 +55,15 @@ pub struct Pin {
     pub seconds: Option<u32>,
 }
 
+/// Another message is kept in a chat where messages disappear, or no longer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Keep {
+    /// The other message.
+    pub message: MessageKey,
+    /// Whether it is kept from now on.
+    pub kept: bool,
+}
+
 /// Somebody's choice in a poll; it replaces the person's earlier one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PollVote {
@@ -62,6 +71,9 @@ pub struct PollVote {
     pub message: MessageKey,
     /// The chosen options, as the poll spells them; none: the vote is taken back.
     pub options: Vec<String>,
+    /// Choices that could not be matched with an option of the poll, as SHA-256 in hexadecimal digits: the poll is unknown here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unknown_options: Vec<String>,
 }
 
 /// Somebody's answer to an invitation.

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use super::Location;
@@ -21,6 +22,20 @@ pub struct Poll {
 
 fn one() -> u32 {
     1
+}
+
+impl Poll {
+    /// The option that a vote names by `hash`: votes carry the SHA-256 of the option's text (wacore/src/poll.rs), here in hexadecimal digits.
+    #[must_use]
+    pub fn option_by_hash(&self, hash: &str) -> Option<&String> {
+        self.options.iter().find(|option| option_hash(option) == hash)
+    }
+}
+
+/// The SHA-256 of an option's text, in hexadecimal digits.
+#[must_use]
+pub fn option_hash(option: &str) -> String {
+    data_encoding::HEXLOWER.encode(&Sha256::digest(option.as_bytes()))
 }
 
 /// An invitation to an event.
@@ -117,6 +132,15 @@ pub struct Button {
     pub id: String,
     /// What stands on it.
     pub title: String,
+    /// Pressing it opens this link instead of answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Pressing it calls this number instead of answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone_number: Option<String>,
+    /// Pressing it copies this text instead of answering.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_text: Option<String>,
 }
 
 /// What somebody has chosen from a list.
@@ -138,4 +162,7 @@ pub struct ButtonsReply {
     pub id: String,
     /// What stands on it.
     pub title: String,
+    /// More that the answer says, as the JSON text that WhatsApp carries (forms, flows).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parameters: Option<String>,
 }

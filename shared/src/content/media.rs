@@ -32,8 +32,8 @@ pub struct Media {
     /// Where the file is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<MediaStatus>,
-    /// What it is, as a MIME type.
-    #[serde(default)]
+    /// What it is, as a MIME type; absent where only a caption is meant (edits).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub mime_type: String,
     /// Its size in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]

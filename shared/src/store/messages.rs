@@ -1,19 +1,24 @@
 //! Messages as tenants read them, and those that a gateway accepts for sending.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
+use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use super::{StoreError, TenantTransaction};
 use crate::address::{Address, Party};
+use crate::content::ACTS;
 use crate::ids::{CommandId, MessageId, Region, SessionId};
-use crate::message::{Message, MessageContext, MessageError};
+use crate::message::{GivenAnswer, GivenReaction, Message, MessageContext, MessageDetails, MessageError, MessageState};
 
 /// Which messages are listed.
 #[derive(Debug, Clone, Default)]
 pub struct MessageFilter {
     /// Those of one conversation.
     pub chat: Option<Address>,
-    /// Those of one kind.
+    /// Those of one kind. Without it, those that stand for themselves: no reactions, edits and other acts on messages.
     pub kind: Option<String>,
     /// Own ones, or those of others.
     pub from_me: Option<bool>,
@@ -37,6 +42,13 @@ struct MessageRow {
     r#type: String,
     content: serde_json::Value,
     context_wa_message_id: Option<String>,
+    details: serde_json::Value,
+    reactions: serde_json::Value,
+    answers: serde_json::Value,
+    starred: bool,
+    pinned_until: Option<DateTime<Utc>>,
+    edited_at: Option<DateTime<Utc>>,
+    revoked_at: Option<DateTime<Utc>>,
     status: String,
     error_code: Option<String>,
     error_detail: Option<String>,
@@ -68,10 +80,25 @@ impl MessageRow {
             },
             from_me: self.from_me,
             kind: self.r#type,
+            details: MessageDetails::deserialize(&self.details).map_err(|_| corrupt("details"))?,
+            state: MessageState {
+                edited_at: self.edited_at,
+                revoked_at: self.revoked_at,
+                reactions: in_order(self.reactions, |reaction: &GivenReaction| reaction.at)
+                    .ok_or_else(|| corrupt("reactions"))?,
+                answers: in_order(self.answers, |answer: &GivenAnswer| answer.at).ok_or_else(|| corrupt("answers"))?,
+                starred: self.starred,
+                pinned_until: self.pinned_until.filter(|until| *until > Utc::now()),
+            },
             content,
-            context: self
-                .context_wa_message_id
-                .map(|wa_message_id| MessageContext { wa_message_id }),
+            context: self.context_wa_message_id.map(|wa_message_id| MessageContext {
+                wa_message_id,
+                ..self
+                    .details
+                    .get("context")
+                    .and_then(|context| MessageContext::deserialize(context).ok())
+                    .unwrap_or_default()
+            }),
             status: self.status.parse().map_err(|_| corrupt("status"))?,
             error: self.error_code.map(|code| MessageError {
                 code,
@@ -82,6 +109,25 @@ impl MessageRow {
     }
 }
 
+/// What a message's column `details` holds: its details, and what is known of the message that it answers.
+pub(super) fn details(message: &Message) -> serde_json::Value {
+    let mut details = serde_json::to_value(&message.details).unwrap_or_default();
+    if let (Some(details), Some(context)) = (details.as_object_mut(), &message.context)
+        && (context.from.is_some() || context.quoted.is_some())
+    {
+        details.insert("context".to_owned(), serde_json::to_value(context).unwrap_or_default());
+    }
+    details
+}
+
+/// The values of a JSON object, oldest first.
+fn in_order<T: DeserializeOwned>(object: serde_json::Value, at: impl Fn(&T) -> DateTime<Utc>) -> Option<Vec<T>> {
+    let by_person: HashMap<String, T> = serde_json::from_value(object).ok()?;
+    let mut values: Vec<T> = by_person.into_values().collect();
+    values.sort_by_key(at);
+    Some(values)
+}
+
 impl TenantTransaction {
     /// Stores a message that `command` is to send.
     ///
@@ -90,8 +136,8 @@ impl TenantTransaction {
     pub async fn insert_outgoing_message(&mut self, message: &Message, command: CommandId) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid,
-                                  type, content, context_wa_message_id, status, command_id, sent_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+                                  type, content, context_wa_message_id, status, command_id, sent_at, details)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             message.id.0,
             self.tenant.0,
             message.session_id.uuid,
@@ -108,7 +154,8 @@ impl TenantTransaction {
             message.context.as_ref().map(|context| context.wa_message_id.as_str()),
             message.status.as_str(),
             command.0,
-            message.timestamp
+            message.timestamp,
+            details(message)
         )
         .execute(&mut *self.transaction)
         .await?;
@@ -123,7 +170,8 @@ impl TenantTransaction {
         sqlx::query_as!(
             MessageRow,
             "SELECT id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content,
-                    context_wa_message_id, status, error_code, error_detail, sent_at
+                    context_wa_message_id, details, reactions, answers, starred, pinned_until, edited_at, revoked_at,
+                    status, error_code, error_detail, sent_at
              FROM message WHERE id = $1 AND session_id = $2 AND tenant_id = $3",
             message.0,
             session.uuid,
@@ -151,11 +199,12 @@ impl TenantTransaction {
         sqlx::query_as!(
             MessageRow,
             "SELECT id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content,
-                    context_wa_message_id, status, error_code, error_detail, sent_at
+                    context_wa_message_id, details, reactions, answers, starred, pinned_until, edited_at, revoked_at,
+                    status, error_code, error_detail, sent_at
              FROM message
              WHERE session_id = $1 AND tenant_id = $2
                AND ($3::text IS NULL OR chat = $3 OR chat_lid = $4)
-               AND ($5::text IS NULL OR type = $5)
+               AND CASE WHEN $5::text IS NULL THEN type <> ALL($11) ELSE type = $5 END
                AND ($6::boolean IS NULL OR from_me = $6)
                AND ($7::timestamptz IS NULL OR sent_at >= $7)
                AND ($8::timestamptz IS NULL OR sent_at < $8)
@@ -170,7 +219,8 @@ impl TenantTransaction {
             filter.since,
             filter.until,
             after.map(|after| after.0),
-            limit
+            limit,
+            &ACTS.map(str::to_owned)
         )
         .fetch_all(&mut *self.transaction)
         .await?

@@ -11,7 +11,7 @@ pub mod media;
 pub mod messages;
 
 pub use media::{ArrivedMedia, MediaChange};
-pub use messages::MessageChange;
+pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]

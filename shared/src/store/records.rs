@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::read_model::{self, Change, Owner};
 use super::{Store, StoreError};
 use crate::event::Draft;
-use crate::ids::{CommandId, EventId, MessageId, SessionId, TenantId};
+use crate::ids::{CommandId, EventId, SessionId, TenantId};
 use crate::message::{Message, MessageStatus};
 use crate::session::SessionStatus;
 
@@ -74,6 +74,7 @@ pub struct NewMessage {
     kind: String,
     content: serde_json::Map<String, serde_json::Value>,
     context_wa_message_id: Option<String>,
+    details: serde_json::Value,
     status: &'static str,
     sent_at: DateTime<Utc>,
 }
@@ -93,6 +94,7 @@ impl From<&Message> for NewMessage {
             kind: message.kind.clone(),
             content: message.content.clone(),
             context_wa_message_id: message.context.as_ref().map(|context| context.wa_message_id.clone()),
+            details: super::messages::details(message),
             status: message.status.as_str(),
             sent_at: message.timestamp,
         }
@@ -267,12 +269,12 @@ async fn record_in(
                 RETURNING id, sequence, type, body
             ), new_message AS (
                 INSERT INTO message (id, tenant_id, session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
-                                     sender_lid, type, content, context_wa_message_id, status, sent_at)
+                                     sender_lid, type, content, context_wa_message_id, details, status, sent_at)
                 SELECT input.id, lease.tenant_id, lease.session_id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone,
-                       sender_lid, type, content, context_wa_message_id, status, sent_at
+                       sender_lid, type, content, context_wa_message_id, details, status, sent_at
                 FROM lease, jsonb_to_recordset($8::jsonb) AS input (
                     id uuid, wa_message_id text, from_me boolean, chat text, chat_phone text, chat_lid text, sender text, sender_phone text,
-                    sender_lid text, type text, content jsonb, context_wa_message_id text, status text, sent_at timestamptz)
+                    sender_lid text, type text, content jsonb, context_wa_message_id text, details jsonb, status text, sent_at timestamptz)
                 ON CONFLICT DO NOTHING
             ), message_progress AS (
                 UPDATE message SET status = input.status, error_code = input.error_code, error_detail = input.error_detail, updated_at = now()
@@ -355,28 +357,4 @@ async fn record_in(
 
 fn to_json<T: Serialize>(rows: &[T]) -> Result<serde_json::Value, StoreError> {
     serde_json::to_value(rows).map_err(|error| StoreError::Database(sqlx::Error::Encode(Box::new(error))))
-}
-
-impl Store {
-    /// Our ids of a session's messages, by WhatsApp's. Of several messages with one id (in different conversations) the account's own one.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the database is unavailable.
-    pub async fn message_ids(
-        &self,
-        session: SessionId,
-        wa_message_ids: &[String],
-    ) -> Result<std::collections::HashMap<String, MessageId>, StoreError> {
-        let rows = sqlx::query!(
-            "SELECT wa_message_id, id FROM message WHERE session_id = $1 AND wa_message_id = ANY($2) ORDER BY from_me",
-            session.uuid,
-            wa_message_ids
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.wa_message_id, MessageId(row.id)))
-            .collect())
-    }
 }

@@ -44,6 +44,7 @@ pub mod media;
 mod operations;
 mod outgoing;
 pub mod pacer;
+mod secrets;
 pub mod state;
 mod tasks;
 mod transport;
@@ -190,6 +191,7 @@ impl EngineFactory for WhatsApp {
             gate: session.gate,
             tenant: session.tenant,
             uploads: self.uploads.clone(),
+            read_receipts: session.settings.read_receipts,
         }))
     }
 }
@@ -204,6 +206,8 @@ struct WhatsAppEngine {
     gate: Gate,
     tenant: TenantId,
     uploads: Uploads,
+    /// Whether senders are told that their messages were read.
+    read_receipts: bool,
 }
 
 impl Drop for WhatsAppEngine {
@@ -258,7 +262,7 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        operations::perform(&self.client, operation).await
+        operations::perform(&self.client, operation, self.read_receipts).await
     }
 
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {

@@ -14,11 +14,12 @@ use shared::ids::{CommandId, SessionId};
 use shared::problem::Code;
 use shared::session::SessionStatus;
 use shared::store::Store;
+use shared::store::known_messages::KnownMessages;
 use shared::store::records::{Account, CommandOutcome, RecordError, RecordedEvent};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::outgoing::OutgoingMessages;
-use super::scribe::{MessageIds, Scribe, Writing};
+use super::scribe::{Scribe, Writing};
 use crate::engine::{EngineEvent, IncomingMessage, Listener, NotRecorded};
 use crate::gate::{Claim, Closed, Gate};
 use crate::media::MediaOutcome;
@@ -254,23 +255,26 @@ impl Recorder {
     }
 
     async fn store_items(&mut self, items: &mut Vec<Item>) -> Result<(), Fenced> {
-        let ids = self.message_ids(items).await?;
+        let mut known = self.known_messages(items).await?;
         let mut batch = Batch::default();
         for item in items.drain(..) {
             if batch.must_precede(&item) {
                 self.store_batch(std::mem::take(&mut batch)).await?;
             }
-            batch.take_in(&mut self.scribe, item, &ids);
+            batch.take_in(&mut self.scribe, item, &mut known);
         }
         self.store_batch(batch).await
     }
 
-    /// Our ids of the messages that the items are about.
-    async fn message_ids(&self, items: &[Item]) -> Result<MessageIds, Fenced> {
+    /// The stored messages that the items are about.
+    async fn known_messages(&self, items: &[Item]) -> Result<KnownMessages, Fenced> {
         let mut wanted: Vec<String> = Vec::new();
         for item in items {
             match item {
-                Item::Happened { event, .. } => wanted.extend_from_slice(Scribe::references(event)),
+                Item::Happened { event, .. } => {
+                    wanted.extend_from_slice(Scribe::references(event));
+                    wanted.extend(self.scribe.targets(event));
+                }
                 Item::Arrived { messages, .. } => {
                     wanted.extend(messages.iter().filter_map(Scribe::message_reference).cloned());
                 }
@@ -278,17 +282,17 @@ impl Recorder {
             }
         }
         if wanted.is_empty() {
-            return Ok(MessageIds::new());
+            return Ok(KnownMessages::new());
         }
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.store.message_ids(self.session, &wanted).await {
-                Ok(ids) => return Ok(ids),
+            match self.store.known_messages(self.session, &wanted).await {
+                Ok(known) => return Ok(known),
                 Err(error) if error.is_unavailable() => self.pause(&mut pause).await?,
                 Err(error) => {
                     // A bug. Events without our ids are worth more than no events.
                     tracing::error!(session = %self.session, error = ?error, "messages could not be looked up");
-                    return Ok(MessageIds::new());
+                    return Ok(KnownMessages::new());
                 }
             }
         }
@@ -385,7 +389,7 @@ impl Batch {
         }
     }
 
-    fn take_in(&mut self, scribe: &mut Scribe, item: Item, ids: &MessageIds) {
+    fn take_in(&mut self, scribe: &mut Scribe, item: Item, known: &mut KnownMessages) {
         match item {
             Item::Happened {
                 event,
@@ -395,14 +399,14 @@ impl Batch {
             } => {
                 // What an engine says after its gate is closed is about a connection that is gone; only its end still counts.
                 if gate.closed().is_none_or(|closed| closed == Closed::Poisoned) {
-                    scribe.engine_event(&mut self.writing, &event, ids);
+                    scribe.engine_event(&mut self.writing, &event, known);
                 }
                 self.tickets.push((gate, ticket));
                 self.notices.push(Notice { engine, event });
             }
             Item::Arrived { messages, durable } => {
                 for message in &messages {
-                    scribe.message(&mut self.writing, message, ids);
+                    scribe.message(&mut self.writing, message, known);
                 }
                 self.durable.push(durable);
             }

@@ -2,10 +2,10 @@
 //!
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
+mod act;
 mod arrived;
 mod media;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -18,23 +18,22 @@ use shared::event::{
     SessionStatusChanged,
 };
 use shared::ids::{CommandId, MessageId, SessionId, TenantId, WorkerId};
-use shared::message::{Message, MessageContext, MessageError, MessageStatus};
+use shared::message::{Message, MessageContext, MessageDetails, MessageError, MessageState, MessageStatus};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
-use shared::store::read_model::{Change, MediaChange};
+use shared::store::known_messages::KnownMessages;
+use shared::store::read_model::{Change, MediaChange, MessageChange, MessageChanged, MessageTarget};
 use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
 use tokio::sync::watch;
 
+use self::act::Act;
 use super::outgoing::OutgoingMessages;
 use crate::engine::{EndReason, EngineEvent, Person, PresenceChange, Receipt};
 use crate::media::intake::Intake;
 
 /// Failed attempts in a row after which a session says that it cannot connect.
 const FAILURES_TO_REPORT: u32 = 2;
-
-/// Our ids of messages, by WhatsApp's.
-pub type MessageIds = HashMap<String, MessageId>;
 
 /// Writes up one session under one claim.
 pub struct Scribe {
@@ -136,8 +135,23 @@ impl Scribe {
         }
     }
 
+    /// WhatsApp's ids of the messages that own messages change whose answer `event` is.
+    #[must_use]
+    pub fn targets(&self, event: &EngineEvent) -> Vec<String> {
+        let answered = match event {
+            EngineEvent::Acknowledged { wa_message_id, .. } => std::slice::from_ref(wa_message_id),
+            other => Self::references(other),
+        };
+        let outgoing = self.outgoing.lock();
+        let target = |id: &String| {
+            let (_, outgoing) = outgoing.by_wa_id(id)?;
+            Some(outgoing.message.content.target()?.wa_message_id.clone())
+        };
+        answered.iter().filter_map(target).collect()
+    }
+
     /// Writes up something that happened on the connection.
-    pub fn engine_event(&mut self, writing: &mut Writing, event: &EngineEvent, ids: &MessageIds) {
+    pub fn engine_event(&mut self, writing: &mut Writing, event: &EngineEvent, known: &mut KnownMessages) {
         match event {
             EngineEvent::QrCode { code, lifetime } => {
                 let expires_at = Utc::now() + TimeDelta::from_std(*lifetime).unwrap_or_default();
@@ -171,10 +185,23 @@ impl Scribe {
             }
             EngineEvent::Ended(reason) => self.ended(writing, reason),
             EngineEvent::Acknowledged { wa_message_id, refused } => {
-                self.acknowledged(writing, wa_message_id, refused.as_deref());
+                self.acknowledged(writing, wa_message_id, refused.as_deref(), known);
             }
-            EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, ids),
+            EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, known),
             EngineEvent::Presence(change) => self.presence(writing, change),
+            EngineEvent::Starred { chat, message, starred } => {
+                let target = MessageTarget {
+                    wa_message_id: message.wa_message_id.clone(),
+                    from_me: message.from_me,
+                    chat: party(chat),
+                    author: None,
+                };
+                let what = MessageChanged::Starred(*starred);
+                writing
+                    .facts
+                    .changes
+                    .push(Change::Message(MessageChange { target, what }));
+            }
         }
     }
 
@@ -279,7 +306,13 @@ impl Scribe {
         self.event(writing, &Event::SessionPairingCode(link_code), None);
     }
 
-    fn acknowledged(&mut self, writing: &mut Writing, wa_message_id: &str, refused: Option<&str>) {
+    fn acknowledged(
+        &mut self,
+        writing: &mut Writing,
+        wa_message_id: &str,
+        refused: Option<&str>,
+        known: &mut KnownMessages,
+    ) {
         let found = self
             .outgoing
             .lock()
@@ -314,7 +347,18 @@ impl Scribe {
         });
         writing.settled.push(sequence);
         let key = format!("sent:{}", outgoing.message.message_id);
+        let (chat, from, at) = (message.chat.clone(), message.from.clone(), message.timestamp);
         self.event(writing, &Event::MessageSent(Box::new(message)), Some(key));
+        // What it changes is changed now that WhatsApp has it.
+        let act = Act {
+            chat: &chat,
+            from: &from,
+            from_me: true,
+            content: &outgoing.message.content,
+            at,
+            key: format!("act:{}", outgoing.message.message_id),
+        };
+        self.act(writing, known, &act);
     }
 
     /// Notes that a message will not be sent, and with it the end of its command.
@@ -361,25 +405,21 @@ impl Scribe {
             from: self.account.as_ref().map(party_of).unwrap_or_default(),
             from_me: true,
             kind: message.content.kind().to_owned(),
+            details: MessageDetails::from(message),
+            state: MessageState::default(),
             content: message.content.to_map(),
-            context: message.quote.as_ref().map(|quote| MessageContext {
-                wa_message_id: quote.wa_message_id.clone(),
-            }),
+            context: message.quote.as_ref().map(MessageContext::from),
             status: MessageStatus::Sent,
             error: None,
             timestamp: Utc::now(),
         }
     }
 
-    fn receipt(&mut self, writing: &mut Writing, receipt: &Receipt, ids: &MessageIds) {
+    fn receipt(&mut self, writing: &mut Writing, receipt: &Receipt, known: &mut KnownMessages) {
         for wa_message_id in &receipt.wa_message_ids {
             // A report on a message whose acknowledgement we never saw: WhatsApp has it.
-            self.acknowledged(writing, wa_message_id, None);
-            let Some(message_id) = ids
-                .get(wa_message_id)
-                .copied()
-                .or_else(|| self.outgoing_id(wa_message_id))
-            else {
+            self.acknowledged(writing, wa_message_id, None, known);
+            let Some(message_id) = known.own(wa_message_id).or_else(|| self.outgoing_id(wa_message_id)) else {
                 continue;
             };
             writing.progress(MessageProgress {

@@ -7,12 +7,12 @@ use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use shared::address::Address;
+use shared::content::MessageKey;
 use shared::message::MessageStatus;
 use shared::store::records::Account;
 use wacore::types::events::{ConnectFailureReason, Event, EventHandler};
-use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
+use wacore::types::message::MessageSource;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
-use waproto::whatsapp as wa;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 use whatsapp_rust::{Client, Jid, Server};
@@ -20,10 +20,10 @@ use whatsapp_rust::{Client, Jid, Server};
 use super::foreign::foreign;
 use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
-use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, PresenceChange, Receipt};
+use crate::engine::{EndReason, EngineEvent, Listener, Person, PresenceChange, Receipt};
 
 mod content;
-mod media;
+mod reading;
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
@@ -38,11 +38,8 @@ impl Hook {
 
 #[async_trait]
 impl InboundDurabilityHook for Hook {
-    async fn on_messages(&self, _client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
-        let messages: Vec<IncomingMessage> = batch
-            .iter()
-            .filter_map(|item| message(&item.message, &item.info))
-            .collect();
+    async fn on_messages(&self, client: Arc<Client>, batch: &[InboundMessage]) -> anyhow::Result<()> {
+        let messages = reading::all(&client, batch).await;
         if messages.is_empty() {
             return Ok(());
         }
@@ -200,16 +197,26 @@ impl EventHandler for Handler {
             }
             // The hook has had these already; what it did not get (recovered from the phone, newsletters) is made durable here.
             Event::Messages(batch) if !batch.hook_committed => {
-                let messages: Vec<_> = batch
-                    .iter()
-                    .filter_map(|item| message(&item.message, &item.info))
-                    .collect();
-                if !messages.is_empty() {
-                    let listener = Arc::clone(&self.listener);
-                    self.tasks.spawn(async move {
-                        if listener.messages(messages).await.is_err() {
-                            tracing::warn!("recovered messages were not recorded");
-                        }
+                let (listener, event) = (Arc::clone(&self.listener), Arc::clone(&event));
+                let Some(client) = self.client.upgrade() else { return };
+                self.tasks.spawn(async move {
+                    let Event::Messages(batch) = &*event else { return };
+                    let messages = reading::all(&client, &batch.messages).await;
+                    if !messages.is_empty() && listener.messages(messages).await.is_err() {
+                        tracing::warn!("recovered messages were not recorded");
+                    }
+                });
+            }
+            Event::StarUpdate(update) => {
+                if let Some(chat) = person(&update.chat_jid, None) {
+                    self.listener.event(EngineEvent::Starred {
+                        chat,
+                        message: MessageKey {
+                            wa_message_id: foreign(&update.message_id),
+                            from_me: update.from_me,
+                            author: update.participant_jid.as_ref().map(|jid| foreign(&jid.to_string())),
+                        },
+                        starred: update.action.starred == Some(true),
                     });
                 }
             }
@@ -289,110 +296,4 @@ fn receipt(report: &wacore::types::events::Receipt) -> Option<Receipt> {
         status,
         at: report.timestamp,
     })
-}
-
-/// A message of ours, or `None` when it is not for people: between the account's own devices, or from a place that this version does not know.
-fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage> {
-    if info.category == MessageCategory::Peer {
-        return None;
-    }
-    let content = content::of(message, &info.source)?;
-    Some(IncomingMessage {
-        wa_message_id: foreign(&info.id),
-        chat: chat(&info.source)?,
-        from: sender(&info.source)?,
-        from_me: info.source.is_from_me,
-        content,
-        remote_media: content::remote_media(message),
-        context: content::answered(message),
-        at: info.timestamp,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use chrono::Utc;
-    use shared::content::Content;
-
-    fn info(from_me: bool) -> MessageInfo {
-        let mut info = MessageInfo {
-            id: "3EB0".into(),
-            timestamp: Utc::now(),
-            ..MessageInfo::default()
-        };
-        info.source = MessageSource {
-            chat: "100000000001001@lid".parse().unwrap(),
-            sender: "100000000001001:3@lid".parse().unwrap(),
-            sender_alt: Some("15550001001@s.whatsapp.net".parse().unwrap()),
-            is_from_me: from_me,
-            ..MessageSource::default()
-        };
-        info
-    }
-
-    #[test]
-    fn a_text_by_lid_names_both_ids_of_its_author() {
-        let text = wa::Message {
-            conversation: Some("Hello".into()),
-            ..Default::default()
-        };
-        let message = message(&text, &info(false)).unwrap();
-        assert_eq!(message.content, Content::text("Hello"));
-        assert_eq!(message.from.address, Address::Lid("100000000001001".into()));
-        assert_eq!(message.from.alternative, Some(Address::Phone("15550001001".into())));
-        assert_eq!(message.chat, message.from, "a direct conversation is the other person");
-    }
-
-    #[test]
-    fn a_character_that_cannot_be_stored_is_replaced_wherever_it_stands() {
-        let text = wa::Message {
-            conversation: Some("a\0b".into()),
-            ..Default::default()
-        };
-        let mut hostile = info(false);
-        hostile.id = "3EB0\0".into();
-        let text = message(&text, &hostile).unwrap();
-        assert_eq!(text.wa_message_id, "3EB0\u{FFFD}");
-        assert_eq!(text.content, Content::text("a\u{FFFD}b"));
-
-        let reaction = wa::Message {
-            reaction_message: buffa::MessageField::some(wa::message::ReactionMessage {
-                key: buffa::MessageField::some(wa::MessageKey {
-                    id: Some("\0".into()),
-                    ..Default::default()
-                }),
-                text: Some("\0".into()),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let Content::Reaction(reaction) = message(&reaction, &info(false)).unwrap().content else {
-            panic!("a reaction is a reaction");
-        };
-        assert_eq!(reaction.message.wa_message_id, "\u{FFFD}");
-        assert_eq!(reaction.emoji, "\u{FFFD}");
-    }
-
-    #[test]
-    fn what_devices_tell_each_other_is_nothing_for_people() {
-        let mut peer = info(true);
-        peer.category = MessageCategory::Peer;
-        let text = wa::Message {
-            conversation: Some("keys".into()),
-            ..Default::default()
-        };
-        assert_eq!(message(&text, &peer), None);
-        let settings = wa::Message {
-            protocol_message: buffa::MessageField::some(wa::message::ProtocolMessage::default()),
-            ..Default::default()
-        };
-        assert_eq!(message(&settings, &info(true)), None);
-    }
-
-    #[test]
-    fn an_unknown_kind_is_shown_rather_than_lost() {
-        let message = message(&wa::Message::default(), &info(false)).unwrap();
-        assert_eq!(message.content.kind(), "unsupported");
-    }
 }

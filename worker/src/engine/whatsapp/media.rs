@@ -9,7 +9,7 @@ mod download;
 mod upload;
 
 pub(super) use download::{download, request_again};
-pub use upload::{UploadedMedia, Uploads};
+pub use upload::Uploads;
 
 use wacore::download::MediaType;
 

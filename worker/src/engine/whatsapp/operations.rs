@@ -15,10 +15,14 @@ mod group;
 mod message;
 mod profile;
 
-/// Carries an operation out.
-pub(super) async fn perform(client: &Arc<Client>, operation: &Operation) -> Result<Value, OperationError> {
+/// Carries an operation out. `read_receipts`: whether senders are told that their messages were read.
+pub(super) async fn perform(
+    client: &Arc<Client>,
+    operation: &Operation,
+    read_receipts: bool,
+) -> Result<Value, OperationError> {
     match operation {
-        Operation::Message(operation) => message::perform(client, operation).await,
+        Operation::Message(operation) => message::perform(client, operation, read_receipts).await,
         Operation::Chat(operation) => chat::perform(client, operation).await,
         Operation::Contact(operation) => contact::perform(client, operation).await,
         Operation::Group(operation) => group::perform(client, operation).await,

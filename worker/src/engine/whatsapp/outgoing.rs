@@ -1,17 +1,29 @@
 //! From our words to the library's: messages to send, and what this device says to be.
+//!
+//! - [`body`] is what a message says, [`context`] what it carries beside that, [`act`] what changes another message.
+//!
+//! Everything goes through `send_message_with_options`, under the id that was fixed when the message was accepted; the stanza's `type` and `edit`
+//! attributes and its `<meta>` follow from the content (whatsapp-rust/src/send/mod.rs, `infer_stanza_metadata`). What is random in a message (the secret of a
+//! poll) is derived from the device and that id, so that a repeat after a crash is the same message.
 
 use std::sync::Arc;
 
 use shared::address::Address;
 use shared::command::SendMessage;
 use shared::content::Content;
+use wacore::proto_helpers::MessageExt as _;
 use wacore::store::device::DevicePropsOverride;
+use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
-use super::media::UploadedMedia;
-use crate::engine::SendError;
+use super::secrets;
+use crate::engine::{SendError, UploadedMedia};
 
+mod act;
+mod body;
+mod context;
+mod interactive;
 mod media;
 
 /// What the phone shows of this device in its list.
@@ -29,19 +41,57 @@ pub(super) fn jid(address: &Address) -> Result<Jid, String> {
         .map_err(|_| format!("{address} is not an address that WhatsApp knows"))
 }
 
-/// Encrypts the message and writes it to the socket, under the id that was fixed when it was accepted. `media`: where WhatsApp has its file.
+/// Encrypts the message and writes it to the socket, under the id that was fixed when it was accepted. `uploaded`: its file, where it has one.
 pub(super) async fn send(
     client: &Arc<Client>,
     to: Jid,
     message: &SendMessage,
-    media: Option<&UploadedMedia>,
+    uploaded: Option<&UploadedMedia>,
 ) -> Result<(), SendError> {
     let options = SendOptions::default().with_message_id(message.wa_message_id.clone());
-    let body = body(message, media).map_err(SendError::Refused)?;
+    let body = match message.content.target() {
+        Some(_) => act::of(client, &to, message).await?,
+        None => standing(client, &to, message, uploaded).await?,
+    };
     match client.send_message_with_options(to, body, options).await {
         Ok(_) => Ok(()),
         Err(error) => Err(classify(&error)),
     }
+}
+
+/// A message that stands for itself.
+async fn standing(
+    client: &Arc<Client>,
+    to: &Jid,
+    message: &SendMessage,
+    uploaded: Option<&UploadedMedia>,
+) -> Result<wa::Message, SendError> {
+    let mut body = body::of(&message.content, uploaded).map_err(SendError::Refused)?;
+    let everybody = if message.mention_all && to.is_group() {
+        members(client, to).await?
+    } else {
+        Vec::new()
+    };
+    if let Some(context) = context::of(message, &everybody) {
+        body.set_context_info(context);
+    }
+    if matches!(message.content, Content::Poll(_) | Content::Event(_)) {
+        body.message_context_info = buffa::MessageField::some(wa::MessageContextInfo {
+            message_secret: Some(secrets::own(client, &message.wa_message_id).to_vec()),
+            ..Default::default()
+        });
+    }
+    Ok(body::wrap(body, &message.content))
+}
+
+/// Everybody in a group, as the group addresses them.
+async fn members(client: &Arc<Client>, group: &Jid) -> Result<Vec<String>, SendError> {
+    let info = client
+        .groups()
+        .query_info(group)
+        .await
+        .map_err(|error| SendError::Failed(error.to_string()))?;
+    Ok(info.participants.iter().map(Jid::to_non_ad_string).collect())
 }
 
 fn classify(error: &whatsapp_rust::SendError) -> SendError {
@@ -53,97 +103,8 @@ fn classify(error: &whatsapp_rust::SendError) -> SendError {
     }
 }
 
-fn body(message: &SendMessage, media: Option<&UploadedMedia>) -> Result<wa::Message, String> {
-    if let Some(with_file) = media.and_then(|media| media::message(&message.content, media, context(message))) {
-        return Ok(with_file);
-    }
-    let Content::Text(text) = &message.content else {
-        return Err(format!(
-            "this version does not send messages of the kind {}",
-            message.content.kind()
-        ));
-    };
-    let body = &text.body;
-    let context = context(message);
-    if let Some(context) = context {
-        return Ok(wa::Message {
-            extended_text_message: buffa::MessageField::some(wa::message::ExtendedTextMessage {
-                text: Some(body.clone()),
-                context_info: buffa::MessageField::some(context),
-                ..Default::default()
-            }),
-            ..Default::default()
-        });
-    }
-    Ok(wa::Message {
-        conversation: Some(body.clone()),
-        ..Default::default()
-    })
-}
-
-fn context(message: &SendMessage) -> Option<wa::ContextInfo> {
-    if message.quote.is_none() && message.mentions.is_empty() {
-        return None;
-    }
-    let mut context = wa::ContextInfo {
-        mentioned_jid: message.mentions.iter().map(Address::to_string).collect(),
-        ..Default::default()
-    };
-    if let Some(quote) = &message.quote {
-        context.stanza_id = Some(quote.wa_message_id.clone());
-        context.participant = Some(quote.author.to_string());
-        context.quoted_message = buffa::MessageField::some(wa::Message {
-            conversation: Some(quote.text.clone()),
-            ..Default::default()
-        });
-    }
-    Some(context)
-}
-
+/// What would be sent, without what needs a connection.
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use shared::command::Quote;
-    use shared::ids::MessageId;
-
-    fn message(quote: Option<Quote>, mentions: Vec<Address>) -> SendMessage {
-        SendMessage {
-            quote,
-            mentions,
-            ..SendMessage::new(
-                MessageId::generate(),
-                "3EB0AABBCCDDEEFF001122".into(),
-                "15550001001".parse().unwrap(),
-                Content::text("Hello"),
-            )
-        }
-    }
-
-    #[test]
-    fn plain_text_stays_plain() {
-        let body = body(&message(None, Vec::new()), None).unwrap();
-        assert_eq!(body.conversation.as_deref(), Some("Hello"));
-        assert!(!body.extended_text_message.is_set());
-    }
-
-    #[test]
-    fn an_answer_names_the_message_it_answers_and_whom_it_mentions() {
-        let quote = Quote {
-            wa_message_id: "3EB01".into(),
-            author: "15550001002".parse().unwrap(),
-            text: "Hi".into(),
-            content: None,
-        };
-        let body = body(&message(Some(quote), vec!["15550001003".parse().unwrap()]), None).unwrap();
-        let text = body.extended_text_message.as_option().unwrap();
-        assert_eq!(text.text.as_deref(), Some("Hello"));
-        let context = text.context_info.as_option().unwrap();
-        assert_eq!(context.stanza_id.as_deref(), Some("3EB01"));
-        assert_eq!(context.participant.as_deref(), Some("15550001002@s.whatsapp.net"));
-        assert_eq!(
-            context.quoted_message.as_option().unwrap().conversation.as_deref(),
-            Some("Hi")
-        );
-        assert_eq!(context.mentioned_jid, ["15550001003@s.whatsapp.net"]);
-    }
+pub(super) fn body_for_tests(content: &Content, uploaded: Option<&UploadedMedia>) -> Result<wa::Message, String> {
+    Ok(body::wrap(body::of(content, uploaded)?, content))
 }

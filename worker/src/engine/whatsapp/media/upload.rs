@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use secrecy::ExposeSecret as _;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use shared::bucket::{Bucket, BucketError, Pieces};
 use shared::content::Content;
 use shared::ids::{MediaId, TenantId};
@@ -23,32 +23,11 @@ use wacore::upload::{EncryptedMediaInfo, MediaEncryptor, encrypted_len};
 use whatsapp_rust::Client;
 
 use super::{address, media_type};
-use crate::engine::SendError;
+use crate::engine::{SendError, UploadedMedia};
 use crate::engine::whatsapp::http;
 
 /// How long an upload is used again. WhatsApp keeps files for about a month; recipients may be offline for most of it.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
-
-/// A file as WhatsApp's media servers have it: what a message must say of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UploadedMedia {
-    /// Its address.
-    pub url: String,
-    /// Its path on any media host.
-    pub direct_path: String,
-    /// The key.
-    pub media_key: [u8; 32],
-    /// SHA-256 of the file.
-    pub file_sha256: [u8; 32],
-    /// SHA-256 of the encrypted file.
-    pub file_enc_sha256: [u8; 32],
-    /// The file's size in bytes.
-    pub file_length: u64,
-    /// When the key was made: Unix time in seconds.
-    pub media_key_timestamp: i64,
-    /// For sound and films: what lets a phone play before it has everything.
-    pub streaming_sidecar: Option<Vec<u8>>,
-}
 
 /// Uploads files for all sessions of a worker.
 #[derive(Clone)]
@@ -225,11 +204,10 @@ fn uploaded(answer: Answer, info: EncryptedMediaInfo) -> UploadedMedia {
     UploadedMedia {
         url: answer.url,
         direct_path: answer.direct_path,
-        media_key: info.media_key,
-        file_sha256: info.file_sha256,
-        file_enc_sha256: info.file_enc_sha256,
-        file_length: info.file_length,
-        media_key_timestamp: chrono::Utc::now().timestamp(),
+        media_key: info.media_key.to_vec(),
+        sha256: info.file_sha256.to_vec(),
+        encrypted_sha256: info.file_enc_sha256.to_vec(),
+        size: info.file_length,
         streaming_sidecar: info.streaming_sidecar,
     }
 }
