@@ -5,6 +5,7 @@
 
 mod api_fuzz;
 mod idle_memory;
+mod media;
 mod send_latency;
 
 use std::path::Path;
@@ -25,7 +26,7 @@ pub enum BenchName {
     ApiFuzz,
 }
 
-const ALL: [BenchName; 2] = [BenchName::IdleMemory, BenchName::SendLatency];
+const ALL: [BenchName; 3] = [BenchName::IdleMemory, BenchName::SendLatency, BenchName::Media];
 
 /// Measures one thing, or everything.
 ///
@@ -42,6 +43,7 @@ pub async fn run(name: Option<BenchName>) -> anyhow::Result<()> {
         match bench {
             BenchName::IdleMemory => idle_memory::run(&folder).await?,
             BenchName::SendLatency => send_latency::run(&folder).await?,
+            BenchName::Media => media::run(&folder).await?,
             BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
         }
         std::fs::remove_dir_all(folder)?;

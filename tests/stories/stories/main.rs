@@ -2,6 +2,7 @@
 
 mod gateway;
 mod local;
+mod media;
 mod messages;
 mod operating;
 mod pairing;
@@ -15,9 +16,10 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 9] = [
+    let themes: [Vec<Tale>; 10] = [
         pairing::stories(),
         messages::stories(),
+        media::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),
