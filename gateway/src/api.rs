@@ -7,6 +7,7 @@ pub mod api_keys;
 pub mod chats;
 pub mod commands;
 pub mod events;
+pub mod media;
 pub mod messages;
 pub mod operations;
 pub mod sessions;
@@ -25,6 +26,7 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(messages::routes())
         .merge(chats::routes())
         .merge(statistics::routes())
+        .merge(media::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use secrecy::SecretString;
 use shared::broker::Broker;
+use shared::bucket::Bucket;
 use shared::egress::Policy;
 use shared::ids::Region;
 use shared::lifecycle::Shutdown;
@@ -18,10 +19,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::key_ring::{self, KeyRing};
 use crate::config::{Configuration, LimitOptions};
+use crate::media::Files;
 use crate::relay::{self, Relay};
 
 /// How long to wait before trying again what failed because something was away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Files in base64 that are in memory at once, at most: each takes up to 40 MiB.
+const MOST_BASE64: usize = 8;
 
 /// What every handler shares. Cheap to clone.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ struct Parts {
     migrated: AtomicBool,
     request_permits: Semaphore,
     event_stream_permits: Arc<Semaphore>,
+    base64_permits: Semaphore,
+    files: Files,
 }
 
 impl std::fmt::Debug for App {
@@ -84,6 +91,8 @@ impl App {
             migrated: AtomicBool::new(false),
             request_permits: Semaphore::new(config.limits.max_requests),
             event_stream_permits: Arc::new(Semaphore::new(config.limits.max_event_streams)),
+            base64_permits: Semaphore::new(MOST_BASE64),
+            files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
         shutdown.spawn(key_task.run(shutdown.soft().clone()));
@@ -181,6 +190,18 @@ impl App {
     #[must_use]
     pub fn event_stream_permits(&self) -> Arc<Semaphore> {
         Arc::clone(&self.0.event_stream_permits)
+    }
+
+    /// Places for requests that hold a file in base64.
+    #[must_use]
+    pub fn base64_permits(&self) -> &Semaphore {
+        &self.0.base64_permits
+    }
+
+    /// What handling files needs.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.0.files
     }
 
     /// Brings the schema up to date, as soon as the database is there. A migration that fails stops the process.

@@ -7,9 +7,11 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::config::{
-    ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions, ShutdownOptions,
+    BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions, ShutdownOptions,
     TelemetryOptions, secret,
 };
+
+use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
 const SHORTEST_ADMIN_KEY: usize = 32;
@@ -39,6 +41,12 @@ pub struct Configuration {
     /// NATS.
     #[command(flatten)]
     pub nats: NatsOptions,
+    /// The bucket.
+    #[command(flatten)]
+    pub bucket: BucketOptions,
+    /// How large files may be.
+    #[command(flatten)]
+    pub media: MediaLimits,
     /// Where webhooks and proxies may lead.
     #[command(flatten)]
     pub egress: EgressOptions,
@@ -93,6 +101,12 @@ pub struct LimitOptions {
     /// Seconds after which a request is given up. Longer than the longest wait that clients may ask for (30).
     #[arg(long, env = "ROOKERY_REQUEST_SECONDS", default_value_t = 35)]
     pub request_seconds: u64,
+    /// Seconds after which a request that moves a file is given up.
+    #[arg(long, env = "ROOKERY_MEDIA_SECONDS", default_value_t = 3600)]
+    pub media_seconds: u64,
+    /// Seconds for which links to files work.
+    #[arg(long, env = "ROOKERY_MEDIA_URL_SECONDS", default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=604_800))]
+    pub media_url_seconds: u64,
     /// Requests that run at once; one more is answered with 503.
     #[arg(long, env = "ROOKERY_MAX_REQUESTS", default_value_t = 1024)]
     pub max_requests: usize,
@@ -112,6 +126,18 @@ impl LimitOptions {
     #[must_use]
     pub fn request_time(&self) -> Duration {
         Duration::from_secs(self.request_seconds)
+    }
+
+    /// After which time a request that moves a file is given up.
+    #[must_use]
+    pub fn media_time(&self) -> Duration {
+        Duration::from_secs(self.media_seconds)
+    }
+
+    /// How long links to files work.
+    #[must_use]
+    pub fn media_url_time(&self) -> Duration {
+        Duration::from_secs(self.media_url_seconds)
     }
 
     /// How long a stopping gateway says "not ready" and still accepts.

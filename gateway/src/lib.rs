@@ -13,6 +13,7 @@
 //! | the routes and their use cases | [`api`], documented by [`openapi`] and [`docs`] |
 //! | request → command | [`intake`] |
 //! | command → broker, after the commit | [`relay`] |
+//! | files on their way in | [`media`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
 //! | a page for people, on top of the same routes | [`panel`] |
 
@@ -28,6 +29,7 @@ pub mod http;
 pub mod idempotency;
 pub mod intake;
 pub mod look_up;
+pub mod media;
 pub mod metrics;
 pub mod openapi;
 pub mod operate;

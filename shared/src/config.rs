@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 
 use crate::ids::Region;
 use crate::seal::{RegionPublicKey, RegionSecretKey, SealError};
@@ -170,6 +171,59 @@ pub struct NatsOptions {
     /// Replicas of each stream: 3 in production, 1 on one machine.
     #[arg(long, env = "ROOKERY_NATS_REPLICAS", default_value_t = 1, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=5))]
     pub nats_replicas: usize,
+}
+
+/// The bucket for files.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Object storage")]
+pub struct BucketOptions {
+    /// The bucket that keeps files, on any store that speaks the S3 protocol.
+    #[arg(long, env = "ROOKERY_S3_BUCKET")]
+    pub s3_bucket: Option<String>,
+    /// The store's address, for example `https://minio.internal:9000`. Unset: Amazon's in the region.
+    #[arg(long, env = "ROOKERY_S3_ENDPOINT")]
+    pub s3_endpoint: Option<Url>,
+    /// The address under which clients reach the store, if it is another one: links for downloads and uploads lead there.
+    #[arg(long, env = "ROOKERY_S3_PUBLIC_ENDPOINT")]
+    pub s3_public_endpoint: Option<Url>,
+    /// The store's region.
+    #[arg(long, env = "ROOKERY_S3_REGION", default_value = "us-east-1")]
+    pub s3_region: String,
+    /// Whether the bucket's name stands in the host (`bucket.host`) instead of the path.
+    #[arg(long, env = "ROOKERY_S3_VIRTUAL_HOST", default_value_t = false, action = clap::ArgAction::Set)]
+    pub s3_virtual_host: bool,
+    /// The access key. Unset: the credentials of the machine's role.
+    #[arg(long, env = "ROOKERY_S3_ACCESS_KEY", hide_env_values = true)]
+    pub s3_access_key: Option<SecretString>,
+    /// A file that holds the access key.
+    #[arg(long, env = "ROOKERY_S3_ACCESS_KEY_FILE")]
+    pub s3_access_key_file: Option<PathBuf>,
+    /// The secret key.
+    #[arg(long, env = "ROOKERY_S3_SECRET_KEY", hide_env_values = true)]
+    pub s3_secret_key: Option<SecretString>,
+    /// A file that holds the secret key.
+    #[arg(long, env = "ROOKERY_S3_SECRET_KEY_FILE")]
+    pub s3_secret_key_file: Option<PathBuf>,
+    /// Days for which files are kept; 0: until somebody deletes them.
+    #[arg(long, env = "ROOKERY_MEDIA_DAYS", default_value_t = 90, value_parser = clap::value_parser!(i32).range(0..=36_500))]
+    pub media_days: i32,
+}
+
+impl BucketOptions {
+    /// The access key and the secret key; `None` when the machine's role is to be used.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when one is given without the other, or a file cannot be read.
+    pub fn credentials(&self) -> Result<Option<(SecretString, SecretString)>, ConfigError> {
+        let (key, file) = (self.s3_access_key.as_ref(), self.s3_access_key_file.as_deref());
+        if key.is_none() && file.is_none() {
+            return Ok(None);
+        }
+        let access = secret("ROOKERY_S3_ACCESS_KEY", key, file)?;
+        let secret_file = self.s3_secret_key_file.as_deref();
+        let secret = secret("ROOKERY_S3_SECRET_KEY", self.s3_secret_key.as_ref(), secret_file)?;
+        Ok(Some((access, secret)))
+    }
 }
 
 /// The operations endpoint of workers and dispatchers.

@@ -12,6 +12,7 @@ pub mod chat;
 pub use chat::{ChatDeleted, ChatUpdated, HistoryKind, HistorySynced};
 
 use crate::address::Party;
+use crate::content::Media;
 use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
@@ -50,6 +51,10 @@ words! {
         PollVote = "poll.vote",
         /// A message will not be sent.
         MessageFailed = "message.failed",
+        /// A received file is in our storage.
+        MediaStored = "media.stored",
+        /// A received file could not be had.
+        MediaFailed = "media.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
         /// A chat was archived, pinned, muted, read, cleared, …, here or on another device of the account.
@@ -97,6 +102,10 @@ pub enum Event {
     PollVote(PollVoted),
     /// See [`EventType::MessageFailed`].
     MessageFailed(MessageFailed),
+    /// See [`EventType::MediaStored`].
+    MediaStored(Box<MediaStored>),
+    /// See [`EventType::MediaFailed`].
+    MediaFailed(Box<MediaFailed>),
     /// See [`EventType::PresenceUpdated`].
     PresenceUpdated(PresenceUpdated),
     /// See [`EventType::ChatUpdated`].
@@ -257,6 +266,28 @@ pub struct MessageFailed {
     pub error: MessageError,
 }
 
+/// The data of `media.stored`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MediaStored {
+    /// The message that the file belongs to.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// The file.
+    pub media: Media,
+}
+
+/// The data of `media.failed`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct MediaFailed {
+    /// The message that the file belongs to.
+    #[serde(flatten)]
+    pub message: MessageReference,
+    /// The file.
+    pub media: Media,
+    /// Why.
+    pub error: MessageError,
+}
+
 /// The data of `presence.updated`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct PresenceUpdated {
@@ -289,6 +320,8 @@ impl Event {
             Self::MessageReaction(_) => EventType::MessageReaction,
             Self::PollVote(_) => EventType::PollVote,
             Self::MessageFailed(_) => EventType::MessageFailed,
+            Self::MediaStored(_) => EventType::MediaStored,
+            Self::MediaFailed(_) => EventType::MediaFailed,
             Self::PresenceUpdated(_) => EventType::PresenceUpdated,
             Self::ChatUpdated(_) => EventType::ChatUpdated,
             Self::ChatDeleted(_) => EventType::ChatDeleted,

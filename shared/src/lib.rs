@@ -8,7 +8,7 @@
 //! | [`ids`], [`address`], [`session`], [`message`], [`chat`] | [`store`]: Postgres |
 //! | [`content`]: what messages say | |
 //! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`subject`]: NATS |
-//! | [`event`]: what happened to it | |
+//! | [`event`]: what happened to it | [`bucket`]: object storage |
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
 //! | [`seal`], [`api_key`], [`credentials`]: secrets | |
@@ -17,6 +17,7 @@ pub mod address;
 pub mod api_key;
 pub mod broker;
 pub mod chat;
+pub mod bucket;
 pub mod command;
 pub mod config;
 pub mod content;

@@ -47,6 +47,12 @@ words! {
         MessageNotFound = "message_not_found",
         /// There is no such chat.
         ChatNotFound = "chat_not_found",
+        /// There is no such file.
+        MediaNotFound = "media_not_found",
+        /// The file is larger than its kind may be.
+        MediaTooLarge = "media_too_large",
+        /// The file is not what its kind must be.
+        UnsupportedMedia = "unsupported_media",
         /// There is no such command.
         CommandNotFound = "command_not_found",
         /// There is no such event.
@@ -103,6 +109,7 @@ impl Code {
             | Self::QrNotAvailable
             | Self::MessageNotFound
             | Self::ChatNotFound
+            | Self::MediaNotFound
             | Self::CommandNotFound
             | Self::NotFoundOnWhatsapp
             | Self::EventNotFound
@@ -115,10 +122,11 @@ impl Code {
             | Self::SessionAlreadyPaired
             | Self::OutcomeUnknown
             | Self::IdempotencyInProgress => 409,
-            Self::BodyTooLarge => 413,
+            Self::BodyTooLarge | Self::MediaTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::ValidationFailed
             | Self::NotOnWhatsapp
+            | Self::UnsupportedMedia
             | Self::MessageRefused
             | Self::WhatsappRefused
             | Self::IdempotencyConflict
@@ -155,6 +163,9 @@ impl Code {
             Self::PairingFailed => "WhatsApp gave no pairing code",
             Self::MessageNotFound => "There is no such message",
             Self::ChatNotFound => "There is no such chat",
+            Self::MediaNotFound => "There is no such file",
+            Self::MediaTooLarge => "The file is too large",
+            Self::UnsupportedMedia => "The file is not of a kind that can be sent like this",
             Self::CommandNotFound => "There is no such command",
             Self::EventNotFound => "There is no such event",
             Self::WebhookNotFound => "There is no such webhook",

@@ -20,6 +20,7 @@ pub mod housekeeping;
 pub mod idempotency;
 pub mod known_messages;
 pub mod leases;
+pub mod media;
 pub mod messages;
 pub mod publications;
 pub mod read_model;

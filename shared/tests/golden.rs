@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 use shared::address::Party;
 use shared::command::{Command, Envelope, Quote, SendMessage};
-use shared::content::{Content, Location};
+use shared::content::{Content, Location, Media, MediaStatus};
 use shared::event::{
-    ChatDeleted, ChatUpdated, Draft, Event, HistoryKind, HistorySynced, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    ChatDeleted, ChatUpdated, Draft, Event, HistoryKind, HistorySynced, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
-use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
+use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{
     Message, MessageContext, MessageDetails, MessageError, MessageState, MessageStatus, text_content,
 };
@@ -210,6 +210,20 @@ fn reference() -> MessageReference {
     }
 }
 
+fn media(status: MediaStatus) -> Media {
+    Media {
+        media_id: Some(MediaId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0007))),
+        status: Some(status),
+        mime_type: "image/jpeg".into(),
+        size: Some(4_711),
+        sha256: Some("00".repeat(32)),
+        caption: Some("A bird".into()),
+        width: Some(640),
+        height: Some(480),
+        ..Media::default()
+    }
+}
+
 fn events() -> Vec<Event> {
     vec![
         Event::ChatUpdated(Box::new(ChatUpdated {
@@ -292,6 +306,18 @@ fn events() -> Vec<Event> {
                 detail: "the recipient does not use WhatsApp".into(),
             },
         }),
+        Event::MediaStored(Box::new(MediaStored {
+            message: reference(),
+            media: media(MediaStatus::Stored),
+        })),
+        Event::MediaFailed(Box::new(MediaFailed {
+            message: reference(),
+            media: media(MediaStatus::Failed),
+            error: MessageError {
+                code: "not_found_on_whatsapp".into(),
+                detail: "WhatsApp no longer has the file, and the phone does not upload it again".into(),
+            },
+        })),
         Event::PresenceUpdated(PresenceUpdated {
             chat: party(),
             from: party(),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use shared::config::{
-    DatabaseOptions, EgressOptions, NatsOptions, OperationsOptions, RegionOptions, RegionSecretOptions,
+    BucketOptions, DatabaseOptions, EgressOptions, NatsOptions, OperationsOptions, RegionOptions, RegionSecretOptions,
     ShutdownOptions, TelemetryOptions,
 };
 use url::Url;
@@ -49,6 +49,12 @@ pub struct Options {
     /// Where proxies of sessions may lead.
     #[command(flatten)]
     pub egress: EgressOptions,
+    /// The bucket.
+    #[command(flatten)]
+    pub bucket: BucketOptions,
+    /// Files.
+    #[command(flatten)]
+    pub media: MediaOptions,
     /// Operations.
     #[command(flatten)]
     pub operations: OperationsOptions,
@@ -85,6 +91,18 @@ pub struct WhatsAppOptions {
     /// How long messages may wait, in seconds, without any of them getting further before the session says so (`session.stalled`).
     #[arg(long, env = "ROOKERY_STALLED_AFTER_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub stalled_after_seconds: u64,
+}
+
+/// Files that arrive in messages.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Media")]
+pub struct MediaOptions {
+    /// Files that this worker fetches at the same time, at most. Each takes up to 6 MiB of memory.
+    #[arg(long, env = "ROOKERY_MEDIA_DOWNLOADS", default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub media_downloads: usize,
+    /// The largest file that is fetched, in bytes. WhatsApp's own limit is 2 GiB.
+    #[arg(long, env = "ROOKERY_MEDIA_LARGEST_BYTES", default_value_t = 2 * 1024 * 1024 * 1024)]
+    pub media_largest_bytes: u64,
 }
 
 fn parse_version(text: &str) -> Result<Version, String> {

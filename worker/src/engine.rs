@@ -79,6 +79,9 @@ pub enum SendError {
     /// The recipient does not use WhatsApp.
     #[error("the recipient does not use WhatsApp")]
     NotOnWhatsapp,
+    /// Something of ours that the message needs is away, its file for example: try again, however long it takes.
+    #[error("waiting: {0}")]
+    Waiting(String),
     /// The message cannot be sent; trying again does not help.
     #[error("the message cannot be sent: {0}")]
     Refused(String),
@@ -131,6 +134,39 @@ impl OperationError {
     }
 }
 
+/// A file could not be had from WhatsApp, or not be put where it belongs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediaError {
+    /// There is no connection right now: try again when there is.
+    #[error("not connected")]
+    NotConnected,
+    /// WhatsApp no longer has it at this place.
+    #[error("WhatsApp no longer has the file")]
+    Gone,
+    /// What came is not what was sent.
+    #[error("{0}")]
+    Damaged(String),
+    /// It has more bytes than files may have.
+    #[error("the file is too large")]
+    TooLarge,
+    /// Our storage is away: try again, however long it takes.
+    #[error("the bucket cannot be used: {0}")]
+    Storage(String),
+    /// Something else; worth a few tries.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Takes the pieces of a file, in order.
+#[async_trait]
+pub trait MediaSink: Send {
+    /// Takes one piece.
+    ///
+    /// # Errors
+    /// [`MediaError`]: the file is of no more use here.
+    async fn write(&mut self, piece: &[u8]) -> Result<(), MediaError>;
+}
+
 /// A running engine.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -151,6 +187,18 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`OperationError`] when there is no answer.
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError>;
+
+    /// Fetches a file, decrypted. Answers the SHA-256 of its bytes; until then none of what `sink` was given is to be trusted.
+    ///
+    /// # Errors
+    /// [`MediaError`] when it is not had; `sink` must then not be used again.
+    async fn download_media(&self, remote: &RemoteMedia, sink: &mut dyn MediaSink) -> Result<Vec<u8>, MediaError>;
+
+    /// Asks the phone to upload a file again that WhatsApp no longer has. Answers its new path.
+    ///
+    /// # Errors
+    /// [`MediaError`] when it does not.
+    async fn request_media(&self, remote: &RemoteMedia, message: &RemoteMessage) -> Result<String, MediaError>;
 
     /// Asks WhatsApp for a code with which the phone of `number` (digits) can link the session. Answers the code and how long it works.
     ///
@@ -184,6 +232,14 @@ impl Engine for NoEngine {
 
     async fn look_up(&self, _lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
         Err(OperationError::NotConnected)
+    }
+
+    async fn download_media(&self, _remote: &RemoteMedia, _sink: &mut dyn MediaSink) -> Result<Vec<u8>, MediaError> {
+        Err(MediaError::NotConnected)
+    }
+
+    async fn request_media(&self, _remote: &RemoteMedia, _message: &RemoteMessage) -> Result<String, MediaError> {
+        Err(MediaError::NotConnected)
     }
 
     async fn request_pairing_code(&self, _number: &str) -> Result<(String, Duration), PairingError> {
@@ -492,8 +548,21 @@ pub struct RemoteMedia {
     pub size: u64,
 }
 
+/// The message that a file belongs to, as the phone must be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RemoteMessage {
+    /// WhatsApp's id.
+    pub wa_message_id: String,
+    /// The conversation, as WhatsApp named it.
+    pub chat: String,
+    /// The author in a group.
+    pub participant: Option<String>,
+    /// Whether the account itself wrote it, on another device.
+    pub from_me: bool,
+}
+
 /// A file that is ready to be sent: encrypted and with WhatsApp's media servers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct UploadedMedia {
     /// Where it can be fetched.
     pub url: String,
@@ -507,4 +576,6 @@ pub struct UploadedMedia {
     pub sha256: Vec<u8>,
     /// The file's size in bytes.
     pub size: u64,
+    /// For sound and films: what lets a phone play before it has everything.
+    pub streaming_sidecar: Option<Vec<u8>>,
 }

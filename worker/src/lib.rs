@@ -13,12 +13,13 @@ use anyhow::Context as _;
 use futures::FutureExt as _;
 use metrics_exporter_prometheus::PrometheusHandle;
 use shared::broker::Broker;
+use shared::bucket::Bucket;
 use shared::egress::Policy;
 use shared::ids::WorkerId;
 use shared::lifecycle::Shutdown;
 use shared::operations::Check;
 use shared::store::{Scope, Store};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub mod authority;
@@ -27,6 +28,7 @@ pub mod commands;
 pub mod config;
 pub mod engine;
 pub mod gate;
+pub mod media;
 pub mod metrics;
 pub mod queries;
 pub mod relay;
@@ -38,9 +40,11 @@ pub mod supervisor;
 use authority::Authority;
 use config::Options;
 use engine::whatsapp::dial::Dialer;
+use engine::whatsapp::media::Uploads;
 use engine::whatsapp::pacer::Pacer;
 use engine::whatsapp::version::VersionSource;
 use engine::whatsapp::{WhatsApp, state};
+use media::downloads::Downloads;
 use relay::Relay;
 use supervisor::Held;
 
@@ -67,6 +71,7 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
     let broker = Broker::connect(&options.nats, region, "rookery-worker").await?;
     let dialer = Dialer::new(&options.whatsapp.whatsapp_url, Policy::new(&options.egress))
         .context("ROOKERY_WHATSAPP_URL cannot be used")?;
+    let bucket = Bucket::new(&options.bucket)?;
     let version = VersionSource::new(options.whatsapp.whatsapp_version);
     let worker = WorkerId::generate();
 
@@ -89,6 +94,7 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
     tracing::info!(%worker, %region, "worker is up");
 
     let authority = Authority::new();
+    let media_bell = Arc::new(Notify::new());
     let (relay, relay_task) = Relay::new(broker.clone(), store.clone(), worker);
     let context = Arc::new(session::Context {
         store: store.clone(),
@@ -98,16 +104,33 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
             pacer: Pacer::new(options.whatsapp.connects_per_second),
             version: version.clone(),
             device_name: options.whatsapp.device_name.clone(),
+            uploads: Uploads {
+                store: store.clone(),
+                bucket: bucket.clone(),
+                region_key: region_key.clone(),
+            },
         }),
         relay,
-        region_key,
+        region_key: region_key.clone(),
         authority,
         worker,
         openings: Semaphore::new(OPENINGS),
         qr_rounds: options.whatsapp.qr_rounds,
         stalled_after: Duration::from_secs(options.whatsapp.stalled_after_seconds),
+        media_days: options.bucket.media_days,
+        media_bell: Arc::clone(&media_bell),
     });
     let held = Held::default();
+    let downloads = Downloads {
+        store: store.clone(),
+        bucket: bucket.clone(),
+        region_key,
+        worker,
+        held: held.clone(),
+        bell: media_bell,
+        at_once: options.media.media_downloads,
+        largest: options.media.media_largest_bytes,
+    };
     // Sessions are given back first; the heartbeat, the relay and the answers go on until that is done.
     let sessions_gone = CancellationToken::new();
     let commands = commands::Commands {
@@ -127,7 +150,8 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
         "queries",
         queries::answer(broker.clone(), worker, held.clone(), sessions_gone.clone()),
     );
-    shutdown.spawn(clean_up(store.clone(), stop.clone()));
+    shutdown.spawn_essential("media", downloads.run(stop.clone()));
+    shutdown.spawn(clean_up(store.clone(), bucket, stop.clone()));
     // A fixed version, or a network that is not WhatsApp's, needs no look at WhatsApp's page.
     if options.whatsapp.whatsapp_version.is_none() && options.whatsapp.whatsapp_url.scheme() == "wss" {
         let stop = stop.clone();
@@ -194,7 +218,7 @@ fn checks(store: &Store, broker: &Broker) -> Vec<Check> {
     ]
 }
 
-async fn clean_up(store: Store, stop: CancellationToken) {
+async fn clean_up(store: Store, bucket: Bucket, stop: CancellationToken) {
     let mut interval = tokio::time::interval(CLEAN_UP_EVERY);
     loop {
         tokio::select! {
@@ -206,5 +230,6 @@ async fn clean_up(store: Store, stop: CancellationToken) {
             Ok(Some(rows)) => tracing::info!(rows, "removed old rows"),
             Err(error) => tracing::debug!(%error, "old rows are removed later"),
         }
+        media::removal::remove_media(&store, &bucket).await;
     }
 }

@@ -4,7 +4,7 @@
 //! when it is asked to hand over, or when the claim is lost. What happens on the connection goes to the [`recorder`] first and comes here once it is
 //! stored. A panic here ends this session and no other.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -18,12 +18,14 @@ use shared::store::Store;
 use shared::store::backlog::HeldSession;
 use shared::store::leases::{Lease, Release};
 use shared::store::records::Account;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::authority::Authority;
 use crate::engine::{EndReason, Engine, EngineEvent, EngineFactory, NoEngine, SendError};
 use crate::gate::{Claim, Closed, Gate};
+use crate::media::MediaOutcome;
+use crate::media::intake::Intake;
 use crate::relay::Relay;
 
 mod commands;
@@ -37,7 +39,7 @@ mod stall;
 
 use operations::Operations;
 use outgoing::OutgoingMessages;
-use recorder::{Decision, Notice, Recorder, RecorderHandle};
+use recorder::{Decision, Notice, Recorder, RecorderHandle, WeakRecorderHandle};
 use scribe::Scribe;
 use stall::Stall;
 
@@ -75,6 +77,10 @@ pub struct Context {
     pub qr_rounds: u32,
     /// How long messages may wait without any of them getting further before the session says so.
     pub stalled_after: Duration,
+    /// Days for which received files are kept; 0: for ever.
+    pub media_days: i32,
+    /// Rung when files wait to be fetched.
+    pub media_bell: Arc<Notify>,
 }
 
 /// What a session can be told.
@@ -98,10 +104,14 @@ pub struct SessionHandle {
     letters: mpsc::Sender<Letter>,
     view: watch::Receiver<LiveStatus>,
     current: CurrentEngine,
+    recorder: CurrentRecorder,
 }
 
 /// The engine that a session has open, if it lives. Whoever looks keeps it no longer than its answer takes.
 type CurrentEngine = Arc<Mutex<Weak<dyn Engine>>>;
+
+/// The way into the session's recorder, once it has one.
+type CurrentRecorder = Arc<OnceLock<WeakRecorderHandle>>;
 
 impl SessionHandle {
     /// Puts a letter into the mailbox. Answers whether there was room.
@@ -120,6 +130,14 @@ impl SessionHandle {
     #[must_use]
     pub fn engine(&self) -> Option<Arc<dyn Engine>> {
         self.current.lock().upgrade()
+    }
+
+    /// Stores how the fetching of a file has ended. Answers whether it is durable.
+    pub async fn media_ended(&self, outcome: MediaOutcome) -> bool {
+        let Some(recorder) = self.recorder.get().and_then(WeakRecorderHandle::upgrade) else {
+            return false;
+        };
+        recorder.decide_and_wait(Decision::MediaEnded(Box::new(outcome))).await
     }
 }
 
@@ -140,14 +158,17 @@ pub fn start(
     });
     let nothing: Weak<NoEngine> = Weak::new();
     let current: CurrentEngine = Arc::new(Mutex::new(nothing));
+    let recorder = CurrentRecorder::default();
     let handle = SessionHandle {
         lease,
         claim: claim.clone(),
         letters,
         view,
         current: Arc::clone(&current),
+        recorder: Arc::clone(&recorder),
     };
-    (handle, hold(context, lease, claim, mailbox, view_sender, current))
+    let life = hold(context, lease, claim, mailbox, view_sender, current, recorder);
+    (handle, life)
 }
 
 async fn hold(
@@ -157,6 +178,7 @@ async fn hold(
     mailbox: mpsc::Receiver<Letter>,
     view: watch::Sender<LiveStatus>,
     current: CurrentEngine,
+    current_recorder: CurrentRecorder,
 ) -> Option<Release> {
     let held = match context.store.held_session(lease.session).await {
         Ok(Some(held)) => held,
@@ -184,7 +206,12 @@ async fn hold(
         account.clone(),
         view,
         Arc::clone(&outgoing),
-    );
+    )
+    .taking_media(Intake {
+        region_key: context.region_key.public(),
+        download: held.settings.media.download,
+        days: context.media_days,
+    });
     let (notice_sender, notices) = mpsc::unbounded_channel();
     let (recorder, recording) = Recorder {
         store: context.store.clone(),
@@ -195,9 +222,11 @@ async fn hold(
         scribe,
         outgoing: Arc::clone(&outgoing),
         notices: notice_sender,
+        media_bell: Arc::clone(&context.media_bell),
     }
     .start();
     let stalled_after = context.stalled_after;
+    current_recorder.set(recorder.downgrade()).ok();
     let mut session = Session {
         context,
         lease,
@@ -220,6 +249,7 @@ async fn hold(
         pending_pairing: None,
         reopen_at: Some(Instant::now()),
         pause: FIRST_PAUSE,
+        sending_not_before: None,
         connected: None,
         qr_rounds: 0,
     };
@@ -281,6 +311,8 @@ struct Session {
     pending_pairing: Option<(i64, CommandId, String)>,
     reopen_at: Option<Instant>,
     pause: Duration,
+    /// Nothing is sent before: something of ours that the next message needs is away.
+    sending_not_before: Option<Instant>,
     connected: Option<Connected>,
     qr_rounds: u32,
 }

@@ -29,6 +29,10 @@ permissions! {
     ReadMessages = MessagesRead;
     /// Send messages.
     SendMessages = MessagesSend;
+    /// Read and download files.
+    ReadMedia = MediaRead;
+    /// Upload and delete files.
+    WriteMedia = MediaWrite;
     /// Manage webhooks and their deliveries.
     WriteWebhooks = WebhooksWrite;
     /// Learn the outcome of a command: for everybody who may give one, or may read what it did.

@@ -63,7 +63,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Submission<T> {
     }
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The request's idempotency key, if it has one.
+///
+/// # Errors
+/// `validation_failed` when it is malformed.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else {
         return Ok(None);
     };
@@ -78,7 +82,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
 }
 
 /// What makes two requests the same: the method, the path with its ids, and the body byte for byte.
-fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
+pub(crate) fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     let mut digest = Sha256::new();
     for part in [method.as_str().as_bytes(), path.as_bytes()] {
         digest.update(part);
@@ -88,8 +92,11 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// Reads a body of at most `limit` bytes. An absent body is fine: it reads as `{}`.
-async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// Reads a body of JSON of at most `limit` bytes. An absent body is fine: it reads as `{}`.
+///
+/// # Errors
+/// `body_too_large`, `malformed_body`, `unsupported_media_type`.
+pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::BodyTooLarge, format!("The body must have at most {limit} bytes."));
     let declared: Option<usize> = headers
         .get(CONTENT_LENGTH)
@@ -115,7 +122,7 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Pr
 }
 
 /// `application/json` or a type of that family (`application/merge-patch+json`), with or without parameters.
-fn is_json(headers: &HeaderMap) -> bool {
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
         return false;
     };

@@ -150,7 +150,15 @@ pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Resp
         )
         .into_response();
     };
-    match tokio::time::timeout(app.limits().request_time(), next.run(request)).await {
+    let moves_file = request
+        .extensions()
+        .get::<MatchedPath>()
+        .is_some_and(|route| route.as_str().starts_with("/v1/media"));
+    let time = match moves_file {
+        true => app.limits().media_time(),
+        false => app.limits().request_time(),
+    };
+    match tokio::time::timeout(time, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::new(
             Code::Timeout,

@@ -43,6 +43,8 @@ pub(crate) struct Options<'a> {
     pub(crate) database_port: Option<u16>,
     /// The broker; none: away.
     pub(crate) nats: Option<String>,
+    /// The object store; none: away.
+    pub(crate) s3: Option<String>,
 }
 
 /// A database with one gateway on it.
@@ -65,6 +67,7 @@ impl Gateway {
         let database_url = database.url(options.database_port);
         let public_key = region_key.public_base64();
         let nats = options.nats.unwrap_or_else(|| NOWHERE.to_owned());
+        let s3 = options.s3.as_deref().unwrap_or("http://127.0.0.1:9");
         let mut arguments = vec![
             "rookery-gateway",
             "--listen-address=127.0.0.1:0",
@@ -79,6 +82,12 @@ impl Gateway {
             "--nats-url",
             &nats,
             "--unready-seconds=0",
+            "--s3-bucket",
+            "story",
+            "--s3-endpoint",
+            s3,
+            "--s3-access-key=access",
+            "--s3-secret-key=secret",
         ];
         arguments.extend(options.flags);
         let config = Configuration::try_parse_from(arguments).unwrap();
@@ -160,7 +169,7 @@ impl World {
         let mut body = json!({
             "tenant_id": tenant,
             "name": "story",
-            "scopes": ["sessions:read", "sessions:write", "messages:read", "messages:send", "webhooks:write"],
+            "scopes": ["sessions:read", "sessions:write", "messages:read", "messages:send", "webhooks:write", "media:read", "media:write"],
         });
         for (name, value) in restrictions.as_object().unwrap() {
             body[name] = value.clone();
@@ -186,6 +195,12 @@ impl Tenant {
         let session = self.session().await;
         database.link(session).await;
         session
+    }
+
+    /// A file that is to be uploaded, which needs no bucket: its id.
+    pub(crate) async fn announced_media(&self) -> String {
+        let announced = self.client.post("/v1/media/uploads", json!({})).await.expect(201);
+        announced.text("/id")
     }
 
     /// A new webhook for everything: its id and its secret.

@@ -30,6 +30,7 @@ impl Belongings {
             by_parameter: BTreeMap::from([
                 ("session_id", session.to_string()),
                 ("message_id", sent.text("/id")),
+                ("media_id", tenant.announced_media().await),
                 ("command_id", sent.text("/command_id")),
                 ("webhook_id", webhook),
                 ("delivery_id", test.text("/delivery_id")),

@@ -18,6 +18,7 @@ mod idempotency;
 mod isolation;
 mod keys;
 mod kinds;
+mod media;
 mod messages;
 mod outages;
 mod pairing;

@@ -7,8 +7,10 @@ use crate::ids::MediaId;
 use crate::session::words;
 
 words! {
-    /// Where a received file is.
+    /// Where a file is.
     MediaStatus {
+        /// Its tenant is uploading it.
+        Uploading = "uploading",
         /// On its way from WhatsApp into our storage; `media.stored` or `media.failed` follows.
         Pending = "pending",
         /// In our storage.

@@ -94,6 +94,16 @@ impl Store {
         }
         remove_protocol_state(&mut transaction, session).await?;
         remove_read_model(&mut transaction, session).await?;
+        sqlx::query!("DELETE FROM media_download WHERE session_id = $1", session.uuid)
+            .execute(&mut *transaction)
+            .await?;
+        // The rows go when their objects are gone.
+        sqlx::query!(
+            "UPDATE media SET deleted_at = now() WHERE session_id = $1 AND deleted_at IS NULL",
+            session.uuid
+        )
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query!("UPDATE webhook SET sessions = array_remove(sessions, $1), enabled = enabled AND array_length(array_remove(sessions, $1), 1) > 0 WHERE $1 = ANY(sessions)", session.uuid)
             .execute(&mut *transaction)
             .await?;

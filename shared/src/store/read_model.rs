@@ -9,9 +9,11 @@ use super::records::Facts;
 use crate::ids::{SessionId, TenantId};
 
 pub mod chats;
+pub mod media;
 pub mod messages;
 
 pub use chats::{ChatChange, ChatHistory, ChatState};
+pub use media::{ArrivedMedia, MediaChange};
 pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
 /// Something that is different from now on.
@@ -23,6 +25,8 @@ pub enum Change {
     Chat(ChatChange),
     /// Another device of the account has read these messages (WhatsApp's ids), and all before them in their chat.
     ReadElsewhere(Vec<String>),
+    /// A file in a message.
+    Media(MediaChange),
 }
 
 /// Whose read model is changed.
@@ -39,6 +43,7 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
             Change::Message(change) => messages::apply(connection, owner, change).await?,
             Change::Chat(change) => chats::apply(connection, owner, change).await?,
             Change::ReadElsewhere(ids) => chats::read_elsewhere(connection, owner, ids).await?,
+            Change::Media(change) => media::apply(connection, owner, change).await?,
         }
     }
     Ok(())

@@ -6,6 +6,7 @@
 mod api_fuzz;
 mod idle_memory;
 pub mod read_model;
+mod media;
 mod send_latency;
 
 use std::path::Path;
@@ -28,7 +29,7 @@ pub enum BenchName {
     ApiFuzz,
 }
 
-const ALL: [BenchName; 2] = [BenchName::IdleMemory, BenchName::SendLatency];
+const ALL: [BenchName; 3] = [BenchName::IdleMemory, BenchName::SendLatency, BenchName::Media];
 
 /// Measures one thing, or everything.
 ///
@@ -46,6 +47,7 @@ pub async fn run(name: Option<BenchName>, messages: Option<u64>) -> anyhow::Resu
             BenchName::IdleMemory => idle_memory::run(&folder).await?,
             BenchName::SendLatency => send_latency::run(&folder).await?,
             BenchName::ReadModel => read_model::run(&folder, messages.unwrap_or(read_model::MESSAGES)).await?,
+            BenchName::Media => media::run(&folder).await?,
             BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
         }
         std::fs::remove_dir_all(folder)?;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::directory::write_private;
 use crate::http;
 use crate::process::Launch;
-use crate::site::{Mode, REGION, Site};
+use crate::site::{BUCKET, Mode, REGION, Site};
 use crate::wait::NotYet;
 
 /// How quickly workers log in to the simulated network, which does not mind: sessions a second.
@@ -105,6 +105,10 @@ fn common(site: &Site, launch: Launch) -> anyhow::Result<Launch> {
         .variable("ROOKERY_REGION", REGION)
         .variable("ROOKERY_DATABASE_URL_FILE", secret_file(site, "database-url").display())
         .variable("ROOKERY_NATS_URL", site.nats_url()?)
+        .variable("ROOKERY_S3_ENDPOINT", site.http_url("s3")?)
+        .variable("ROOKERY_S3_BUCKET", BUCKET)
+        .variable("ROOKERY_S3_ACCESS_KEY_FILE", secret_file(site, "s3-access-key").display())
+        .variable("ROOKERY_S3_SECRET_KEY_FILE", secret_file(site, "s3-secret-key").display())
         .variable("ROOKERY_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS);
     launch.environment.extend(site.tuning.variables.iter().cloned());
     Ok(launch)

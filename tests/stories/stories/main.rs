@@ -4,6 +4,7 @@ mod chats;
 mod gateway;
 mod kinds;
 mod local;
+mod media;
 mod messages;
 mod operating;
 mod pairing;
@@ -22,6 +23,7 @@ fn main() -> ExitCode {
         messages::stories(),
         kinds::stories(),
         chats::stories(),
+        media::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

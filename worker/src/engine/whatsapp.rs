@@ -17,6 +17,7 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use shared::command::SendMessage;
+use shared::ids::TenantId;
 use shared::operation::{MessageOperation, Operation};
 use shared::query::Lookup;
 use shared::store::records::Account;
@@ -28,8 +29,8 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid};
 
 use crate::engine::{
-    EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, OpenError, OperationError, PairingError,
-    Person, SendError,
+    EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, MediaError, MediaSink, OpenError,
+    OperationError, PairingError, Person, RemoteMedia, RemoteMessage, SendError,
 };
 use crate::gate::{Closed, Gate};
 
@@ -38,6 +39,7 @@ mod foreign;
 mod http;
 mod incoming;
 mod lookups;
+pub mod media;
 mod operations;
 mod outgoing;
 pub mod pacer;
@@ -49,6 +51,7 @@ pub mod version;
 
 use dial::Dialer;
 use incoming::{Handler, Hook};
+use media::Uploads;
 use pacer::Pacer;
 use state::ProtocolState;
 use tasks::SessionTasks;
@@ -79,6 +82,8 @@ pub struct WhatsApp {
     pub version: VersionSource,
     /// The name under which the phone lists this device.
     pub device_name: String,
+    /// Uploads files.
+    pub uploads: Uploads,
 }
 
 impl std::fmt::Debug for WhatsApp {
@@ -185,6 +190,8 @@ impl EngineFactory for WhatsApp {
             tasks,
             closing,
             gate: session.gate,
+            tenant: session.tenant,
+            uploads: self.uploads.clone(),
             read_receipts: session.settings.read_receipts,
             listener,
         }))
@@ -199,6 +206,8 @@ struct WhatsAppEngine {
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
     closing: Arc<AtomicBool>,
     gate: Gate,
+    tenant: TenantId,
+    uploads: Uploads,
     /// Whether senders are told that their messages were read.
     read_receipts: bool,
     listener: Arc<dyn Listener>,
@@ -248,10 +257,8 @@ impl Engine for WhatsAppEngine {
         if message.to.is_person() {
             self.check_recipient(&to).await?;
         }
-        if message.content.media().is_some() {
-            return Err(SendError::Refused("this version does not send files".to_owned()));
-        }
-        outgoing::send(&self.client, to, message, None).await
+        let media = self.uploads.prepare(&self.client, self.tenant, &message.content).await?;
+        outgoing::send(&self.client, to, message, media.as_ref()).await
     }
 
     async fn perform(&self, operation: &Operation) -> Result<serde_json::Value, OperationError> {
@@ -278,6 +285,20 @@ impl Engine for WhatsAppEngine {
             return Err(OperationError::NotConnected);
         }
         lookups::look_up(&self.client, lookup).await
+    }
+
+    async fn download_media(&self, remote: &RemoteMedia, sink: &mut dyn MediaSink) -> Result<Vec<u8>, MediaError> {
+        if !self.client.is_logged_in() {
+            return Err(MediaError::NotConnected);
+        }
+        media::download(&self.client, remote, sink).await
+    }
+
+    async fn request_media(&self, remote: &RemoteMedia, message: &RemoteMessage) -> Result<String, MediaError> {
+        if !self.client.is_logged_in() {
+            return Err(MediaError::NotConnected);
+        }
+        media::request_again(&self.client, remote, message).await
     }
 
     async fn request_pairing_code(&self, number: &str) -> Result<(String, Duration), PairingError> {

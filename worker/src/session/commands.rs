@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use shared::command::{Command, Envelope};
+use shared::command::{Command, Envelope, SendMessage};
 use shared::ids::CommandId;
 use shared::operation::Operation;
 use shared::problem::Code;
@@ -24,6 +24,10 @@ use crate::metrics;
 const READ: i64 = 500;
 /// How long one message may take to get onto the wire: the engine may have to ask WhatsApp about the recipient's devices first.
 const SEND_TIMEOUT: Duration = Duration::from_secs(60);
+/// The slowest that a file may go to WhatsApp's media servers before the message counts as stuck, in bytes a second.
+const SLOWEST_UPLOAD: u64 = 128 * 1024;
+/// The pause before a message is tried again for which something of ours is away.
+const WAITING_PAUSE: Duration = Duration::from_secs(2);
 /// How long WhatsApp may take to give a pairing code.
 const PAIRING_TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -322,6 +326,9 @@ impl Session {
         let (None, Some(open), Some(connected)) = (&self.sending, &self.engine, self.connected) else {
             return;
         };
+        if self.sending_not_before.is_some_and(|time| time > Instant::now()) {
+            return;
+        }
         let certain = Instant::now() >= connected.certain_at;
         let Some((sequence, message)) = self.outgoing.lock().next_to_send(certain) else {
             return;
@@ -329,7 +336,7 @@ impl Session {
         let engine = Arc::clone(&open.engine);
         self.sending = Some(Box::pin(async move {
             let started = Instant::now();
-            let result = match tokio::time::timeout(SEND_TIMEOUT, engine.send(&message)).await {
+            let result = match tokio::time::timeout(send_timeout(&message), engine.send(&message)).await {
                 Ok(result) => result,
                 Err(_) => Err(SendError::Failed("it took too long".to_owned())),
             };
@@ -353,6 +360,10 @@ impl Session {
                 self.outgoing.lock().not_written(sequence, false);
                 // The engine says when it is connected again; until then nothing is tried.
                 self.connected = None;
+            }
+            SendError::Waiting(_) => {
+                self.outgoing.lock().not_written(sequence, false);
+                self.sending_not_before = Some(Instant::now() + WAITING_PAUSE);
             }
             SendError::Failed(_) => self.outgoing.lock().not_written(sequence, true),
             SendError::NotOnWhatsapp => self.fail(sequence, Code::NotOnWhatsapp, "the recipient does not use WhatsApp"),
@@ -406,4 +417,10 @@ impl Session {
         }
         Next::Continue
     }
+}
+
+/// How long one message may take: one with a file as long as its bytes take. The file goes twice through the worker, once for its hash.
+fn send_timeout(message: &SendMessage) -> Duration {
+    let size = message.content.media().and_then(|media| media.size).unwrap_or_default();
+    SEND_TIMEOUT + Duration::from_secs(2 * size / SLOWEST_UPLOAD)
 }

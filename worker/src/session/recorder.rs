@@ -17,12 +17,13 @@ use shared::session::SessionStatus;
 use shared::store::Store;
 use shared::store::known_messages::KnownMessages;
 use shared::store::records::{Account, CommandOutcome, RecordError, RecordedEvent};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::outgoing::OutgoingMessages;
 use super::scribe::{Scribe, Writing};
 use crate::engine::{EngineEvent, HistoryPart, IncomingMessage, Listener, NotRecorded};
 use crate::gate::{Claim, Closed, Gate};
+use crate::media::MediaOutcome;
 use crate::metrics;
 use crate::relay::Relay;
 
@@ -102,6 +103,8 @@ pub enum Decision {
         /// Until when it works.
         expires_at: DateTime<Utc>,
     },
+    /// The fetching of a file has ended.
+    MediaEnded(Box<MediaOutcome>),
     /// A message will not be sent.
     MessageFailed {
         /// The number of its command.
@@ -158,6 +161,14 @@ impl RecorderHandle {
         stored.await.is_ok()
     }
 
+    /// The same way, which does not keep the recorder going.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakRecorderHandle {
+        WeakRecorderHandle {
+            items: self.items.downgrade(),
+        }
+    }
+
     /// A listener for one engine of the session.
     #[must_use]
     pub fn listener(&self, gate: Gate, engine: u32) -> Arc<dyn Listener> {
@@ -167,6 +178,21 @@ impl RecorderHandle {
             engine,
             order: Mutex::new(()),
         })
+    }
+}
+
+/// The way into a session's recorder for those who outlive the session.
+#[derive(Debug, Clone)]
+pub struct WeakRecorderHandle {
+    items: mpsc::WeakUnboundedSender<Item>,
+}
+
+impl WeakRecorderHandle {
+    /// The way in; `None` when the session is over.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<RecorderHandle> {
+        let items = self.items.upgrade()?;
+        Some(RecorderHandle { items })
     }
 }
 
@@ -237,6 +263,8 @@ pub struct Recorder {
     pub outgoing: Arc<Mutex<OutgoingMessages>>,
     /// Where the session hears of it.
     pub notices: mpsc::UnboundedSender<Notice>,
+    /// Rung when files wait to be fetched.
+    pub media_bell: Arc<Notify>,
 }
 
 impl Recorder {
@@ -325,6 +353,9 @@ impl Recorder {
         }
         for durable in batch.durable {
             let _nobody_waits = durable.send(());
+        }
+        if batch.writing.awaits_media() {
+            self.media_bell.notify_one();
         }
         metrics::events_recorded(recorded.len());
         self.relay.publish(self.session, recorded).await;
@@ -453,6 +484,7 @@ impl Batch {
                 scribe.pairing_code(writing, command, &code, expires_at);
                 writing.settled.push(sequence);
             }
+            Decision::MediaEnded(outcome) => scribe.media_ended(writing, &outcome),
             Decision::MessageFailed {
                 sequence,
                 command,

@@ -5,6 +5,7 @@
 mod act;
 mod arrived;
 mod chats;
+mod media;
 
 use std::sync::Arc;
 
@@ -23,13 +24,14 @@ use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
 use shared::store::known_messages::KnownMessages;
-use shared::store::read_model::{Change, MessageChange, MessageChanged, MessageTarget};
+use shared::store::read_model::{Change, MediaChange, MessageChange, MessageChanged, MessageTarget};
 use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
 use tokio::sync::watch;
 
 use self::act::Act;
 use super::outgoing::OutgoingMessages;
 use crate::engine::{EndReason, EngineEvent, Person, PresenceChange, Receipt};
+use crate::media::intake::Intake;
 
 /// Failed attempts in a row after which a session says that it cannot connect.
 const FAILURES_TO_REPORT: u32 = 2;
@@ -44,6 +46,8 @@ pub struct Scribe {
     account: Option<Account>,
     view: watch::Sender<LiveStatus>,
     outgoing: Arc<Mutex<OutgoingMessages>>,
+    /// How files are taken in; `None`: not at all.
+    intake: Option<Intake>,
 }
 
 /// Facts in the making, and what to do once they are stored.
@@ -72,6 +76,15 @@ impl Writing {
             .changes
             .iter()
             .any(|change| matches!(change, Change::Chat(_) | Change::ReadElsewhere(_)))
+    }
+
+    /// Whether files wait to be fetched once this is stored.
+    #[must_use]
+    pub fn awaits_media(&self) -> bool {
+        self.facts
+            .changes
+            .iter()
+            .any(|change| matches!(change, Change::Media(MediaChange::Arrived(_))))
     }
 
     fn progress(&mut self, progress: MessageProgress) {
@@ -112,7 +125,15 @@ impl Scribe {
             account,
             view,
             outgoing,
+            intake: None,
         }
+    }
+
+    /// The same scribe, taking in files.
+    #[must_use]
+    pub fn taking_media(mut self, intake: Intake) -> Self {
+        self.intake = Some(intake);
+        self
     }
 
     /// WhatsApp's ids of the messages for which [`Scribe::engine_event`] or [`Scribe::message`] will want our ids.

@@ -10,6 +10,8 @@ use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::SendMessages;
 use crate::http::checks::Checks;
+use crate::media::kind::MediaKind;
+use crate::media::resolve::{self, MediaHints, MediaSource};
 use crate::problem::Problem;
 
 /// The longest caption, in characters.
@@ -137,11 +139,9 @@ impl MediaBody {
     }
 
     /// What the request says of the file, without what only its bytes tell.
-    #[expect(dead_code, reason = "the fetching of files lands beside this")]
-    pub(super) fn described(&self) -> Media {
+    fn described(&self) -> Media {
         Media {
             caption: self.caption.clone().filter(|caption| !caption.is_empty()),
-            file_name: self.file_name.clone(),
             voice: self.voice,
             gif: self.gif,
             note: self.note,
@@ -153,14 +153,43 @@ impl MediaBody {
 }
 
 /// Brings the file into our storage, or finds it there.
+///
+/// # Errors
+/// See [`resolve::resolve`].
 pub(super) async fn resolve(
-    _app: &App,
-    _call: &SessionCall<SendMessages>,
-    _kind: FileKind,
-    _body: &MediaBody,
+    app: &App,
+    call: &SessionCall<SendMessages>,
+    kind: FileKind,
+    body: &MediaBody,
 ) -> Result<Media, Problem> {
-    Err(Problem::field(
-        "type",
-        "must not be a file: this version does not send files",
-    ))
+    let (field, source) = match (body.media_id, &body.link, &body.base64) {
+        (Some(media), ..) => ("media_id", MediaSource::MediaId(media)),
+        (None, Some(link), _) => ("link", MediaSource::Link(link.clone())),
+        (None, None, base64) => ("base64", MediaSource::Base64(base64.clone().unwrap_or_default())),
+    };
+    let (name, needed) = match kind {
+        FileKind::Image => ("image", MediaKind::Image),
+        FileKind::Video => ("video", MediaKind::Video),
+        FileKind::Audio if body.voice => ("audio", MediaKind::Voice),
+        FileKind::Audio => ("audio", MediaKind::Audio),
+        FileKind::Document => ("document", MediaKind::Document),
+        FileKind::Sticker => ("sticker", MediaKind::Sticker),
+    };
+    let hints = MediaHints {
+        field: format!("{name}.{field}"),
+        file_name: body.file_name.clone(),
+        mime_type: body.mime_type.clone(),
+    };
+    let tenant = &call.tenant;
+    let found = resolve::resolve(app, tenant.tenant, tenant.within(), source, needed, &hints).await?;
+    let said = body.described();
+    Ok(Media {
+        caption: said.caption,
+        voice: said.voice,
+        gif: said.gif,
+        note: said.note,
+        view_once: said.view_once,
+        thumbnail: said.thumbnail.or(found.thumbnail),
+        ..found
+    })
 }

@@ -63,7 +63,8 @@ pub(super) struct AcceptedMessage {
     responses((status = 202, description = "The message is durable and will be sent, also when the session is offline right now.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has the message (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
-        "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_connected", "not_on_whatsapp", "message_refused", "media_not_found", "media_too_large", "unsupported_media",
+        "url_forbidden"]))))]
 pub(super) async fn send_message(
     State(app): State<App>,
     call: Call,

@@ -46,8 +46,10 @@ impl Scribe {
                 return;
             }
         }
+        let id = MessageId::generate();
+        let content = self.take_media(writing, incoming, id, &chat);
         let message = Message {
-            id: MessageId::generate(),
+            id,
             session_id: self.session,
             wa_message_id: wa_message_id.clone(),
             chat,
@@ -56,7 +58,7 @@ impl Scribe {
             kind: incoming.content.kind().to_owned(),
             details: details(&incoming.details),
             state: MessageState::default(),
-            content: incoming.content.to_map(),
+            content: content.to_map(),
             context: incoming.context.as_ref().map(context),
             status: if incoming.from_me {
                 MessageStatus::Sent

@@ -55,6 +55,7 @@ fn video(media: &Media, uploaded: Option<&UploadedMedia>) -> wa::message::VideoM
         height: media.height,
         seconds: media.seconds,
         gif_playback: media.gif.then_some(true),
+        streaming_sidecar: uploaded.and_then(|file| file.streaming_sidecar.clone()),
         jpeg_thumbnail: bytes(media.thumbnail.as_ref()),
         view_once: media.view_once.then_some(true),
     })
@@ -64,6 +65,7 @@ fn audio(media: &Media, uploaded: Option<&UploadedMedia>) -> wa::message::AudioM
     file!(AudioMessage, media, uploaded, {
         seconds: media.seconds,
         ptt: Some(media.voice),
+        streaming_sidecar: uploaded.and_then(|file| file.streaming_sidecar.clone()),
         waveform: bytes(media.waveform.as_ref()),
         view_once: media.view_once.then_some(true),
     })

@@ -63,6 +63,7 @@ fn file() -> (Media, UploadedMedia) {
         encrypted_sha256: vec![2; 32],
         sha256: vec![0; 32],
         size: 5,
+        streaming_sidecar: None,
     };
     (media, uploaded)
 }
