@@ -4,10 +4,14 @@
 //! through [`crate::intake`] and nowhere else.
 
 pub mod api_keys;
+pub mod calls;
 pub mod commands;
+pub mod contacts;
 pub mod events;
+pub mod labels;
 pub mod messages;
 pub mod operations;
+pub mod profile;
 pub mod sessions;
 pub mod tenants;
 pub mod webhooks;
@@ -21,6 +25,10 @@ pub fn protected() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .merge(sessions::routes())
         .merge(messages::routes())
+        .merge(contacts::routes())
+        .merge(profile::routes())
+        .merge(labels::routes())
+        .merge(calls::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

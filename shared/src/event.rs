@@ -12,6 +12,10 @@ use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
 
+pub mod people;
+
+pub use people::{CallEnded, CallReceived, ContactUpdated, LabelUpdated};
+
 words! {
     /// Every type of event, also as webhooks filter them.
     EventType {
@@ -37,6 +41,14 @@ words! {
         MessageFailed = "message.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
+        /// Something about a person is different.
+        ContactUpdated = "contact.updated",
+        /// A label is different, or is put on or taken off a chat.
+        LabelUpdated = "label.updated",
+        /// Somebody calls.
+        CallReceived = "call.received",
+        /// A call has ended.
+        CallEnded = "call.ended",
         /// A test of a webhook.
         WebhookTest = "webhook.test",
     }
@@ -68,6 +80,14 @@ pub enum Event {
     MessageFailed(MessageFailed),
     /// See [`EventType::PresenceUpdated`].
     PresenceUpdated(PresenceUpdated),
+    /// See [`EventType::ContactUpdated`].
+    ContactUpdated(ContactUpdated),
+    /// See [`EventType::LabelUpdated`].
+    LabelUpdated(LabelUpdated),
+    /// See [`EventType::CallReceived`].
+    CallReceived(CallReceived),
+    /// See [`EventType::CallEnded`].
+    CallEnded(CallEnded),
 }
 
 /// The data of `session.status`.
@@ -198,6 +218,10 @@ impl Event {
             Self::MessageReaction(_) => EventType::MessageReaction,
             Self::MessageFailed(_) => EventType::MessageFailed,
             Self::PresenceUpdated(_) => EventType::PresenceUpdated,
+            Self::ContactUpdated(_) => EventType::ContactUpdated,
+            Self::LabelUpdated(_) => EventType::LabelUpdated,
+            Self::CallReceived(_) => EventType::CallReceived,
+            Self::CallEnded(_) => EventType::CallEnded,
         }
     }
 }

@@ -45,6 +45,12 @@ words! {
         PairingFailed = "pairing_failed",
         /// There is no such message.
         MessageNotFound = "message_not_found",
+        /// Nothing is known of such a person.
+        ContactNotFound = "contact_not_found",
+        /// There is no such label.
+        LabelNotFound = "label_not_found",
+        /// There is no such call.
+        CallNotFound = "call_not_found",
         /// There is no such command.
         CommandNotFound = "command_not_found",
         /// There is no such event.
@@ -100,6 +106,9 @@ impl Code {
             | Self::SessionNotFound
             | Self::QrNotAvailable
             | Self::MessageNotFound
+            | Self::ContactNotFound
+            | Self::LabelNotFound
+            | Self::CallNotFound
             | Self::CommandNotFound
             | Self::NotFoundOnWhatsapp
             | Self::EventNotFound
@@ -151,6 +160,9 @@ impl Code {
             Self::QrNotAvailable => "There is no QR code to show",
             Self::PairingFailed => "WhatsApp gave no pairing code",
             Self::MessageNotFound => "There is no such message",
+            Self::ContactNotFound => "Nothing is known of this person",
+            Self::LabelNotFound => "There is no such label",
+            Self::CallNotFound => "There is no such call",
             Self::CommandNotFound => "There is no such command",
             Self::EventNotFound => "There is no such event",
             Self::WebhookNotFound => "There is no such webhook",

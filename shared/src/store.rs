@@ -10,13 +10,17 @@
 
 pub mod api_keys;
 pub mod backlog;
+pub mod calls;
 pub mod commands;
+pub mod contacts;
 pub mod deliveries;
 pub mod events;
 pub mod housekeeping;
 pub mod idempotency;
+pub mod labels;
 pub mod leases;
 pub mod messages;
+pub mod number_checks;
 pub mod publications;
 pub mod read_model;
 pub mod records;

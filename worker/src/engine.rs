@@ -23,6 +23,7 @@ use shared::store::records::Account;
 
 use crate::gate::Gate;
 
+pub mod people;
 pub mod whatsapp;
 
 /// Opens engines. One per worker.
@@ -256,6 +257,8 @@ pub enum EngineEvent {
     Receipt(Receipt),
     /// Somebody is typing, came online or went away.
     Presence(PresenceChange),
+    /// Something about people, labels or calls.
+    People(people::PeopleEvent),
 }
 
 /// Why an engine has ended.

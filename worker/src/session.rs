@@ -377,7 +377,8 @@ impl Session {
             | EngineEvent::PairingCodeExpired
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
-            | EngineEvent::Presence(_) => {}
+            | EngineEvent::Presence(_)
+            | EngineEvent::People(_) => {}
         }
         Next::Continue
     }

@@ -88,8 +88,11 @@ fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// Reads a body of at most `limit` bytes. An absent body is fine: it reads as `{}`.
-async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// Reads a body of at most `limit` bytes, whatever it is.
+///
+/// # Errors
+/// [`Code::BodyTooLarge`], [`Code::MalformedBody`] when it ends early.
+pub async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::BodyTooLarge, format!("The body must have at most {limit} bytes."));
     let declared: Option<usize> = headers
         .get(CONTENT_LENGTH)
@@ -97,14 +100,19 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Pr
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let bytes = axum::body::to_bytes(body, limit).await.map_err(|error| {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
         let source = std::error::Error::source(&error);
         if source.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
             too_large()
         } else {
             Problem::new(Code::MalformedBody, "The body ended early.")
         }
-    })?;
+    })
+}
+
+/// Reads a JSON body of at most `limit` bytes. An absent body is fine: it reads as `{}`.
+async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let bytes = collect(headers, body, limit).await?;
     if !bytes.is_empty() && !is_json(headers) {
         return Err(Problem::new(
             Code::UnsupportedMediaType,

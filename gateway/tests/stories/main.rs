@@ -19,6 +19,7 @@ mod keys;
 mod messages;
 mod outages;
 mod pairing;
+mod people;
 mod row_security;
 mod secrets;
 mod sessions;

@@ -7,8 +7,14 @@ use sqlx::PgConnection;
 use super::StoreError;
 use crate::ids::{SessionId, TenantId};
 
+pub mod calls;
+pub mod contacts;
+pub mod labels;
 pub mod messages;
 
+pub use calls::CallChange;
+pub use contacts::ContactChange;
+pub use labels::LabelChange;
 pub use messages::MessageChange;
 
 /// Something that is different from now on.
@@ -16,6 +22,12 @@ pub use messages::MessageChange;
 pub enum Change {
     /// A message that may be known.
     Message(MessageChange),
+    /// People.
+    Contact(ContactChange),
+    /// A label.
+    Label(LabelChange),
+    /// A call.
+    Call(CallChange),
 }
 
 /// Whose read model is changed.
@@ -30,6 +42,9 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
     for change in changes {
         match change {
             Change::Message(change) => messages::apply(connection, owner, change).await?,
+            Change::Contact(change) => contacts::apply(connection, owner, change).await?,
+            Change::Label(change) => labels::apply(connection, owner, change).await?,
+            Change::Call(change) => calls::apply(connection, owner, change).await?,
         }
     }
     Ok(())

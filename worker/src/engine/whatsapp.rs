@@ -48,7 +48,7 @@ mod transport;
 pub mod version;
 
 use dial::Dialer;
-use incoming::{Handler, Hook};
+use incoming::{Habits, Handler, Hook};
 use pacer::Pacer;
 use state::ProtocolState;
 use tasks::SessionTasks;
@@ -169,13 +169,17 @@ impl EngineFactory for WhatsApp {
             Arc::clone(&transports),
             Arc::clone(&closing),
             tasks.clone(),
-            session.settings.presence == Presence::Unavailable,
+            Habits {
+                stay_offline: session.settings.presence == Presence::Unavailable,
+                reject_calls: session.settings.reject_calls,
+            },
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
         let running = Arc::clone(&client);
+        let told = Arc::clone(&listener);
         tasks.spawn(async move {
             running.run().await;
-            listener.event(EngineEvent::Ended(EndReason::Closed));
+            told.event(EngineEvent::Ended(EndReason::Closed));
         });
         Ok(Arc::new(WhatsAppEngine {
             client,
@@ -183,6 +187,7 @@ impl EngineFactory for WhatsApp {
             tasks,
             closing,
             gate: session.gate,
+            listener,
         }))
     }
 }
@@ -195,6 +200,8 @@ struct WhatsAppEngine {
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
     closing: Arc<AtomicBool>,
     gate: Gate,
+    /// Is told what operations and look-ups find out besides.
+    listener: Arc<dyn Listener>,
 }
 
 impl Drop for WhatsAppEngine {
@@ -248,14 +255,14 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        operations::perform(&self.client, operation).await
+        operations::perform(&self.client, &self.listener, operation).await
     }
 
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        lookups::look_up(&self.client, lookup).await
+        lookups::look_up(&self.client, &self.listener, lookup).await
     }
 
     async fn request_pairing_code(&self, number: &str) -> Result<(String, Duration), PairingError> {

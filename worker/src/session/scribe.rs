@@ -3,6 +3,7 @@
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
 mod arrived;
+mod people;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,6 +154,7 @@ impl Scribe {
             }
             EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, ids),
             EngineEvent::Presence(change) => self.presence(writing, change),
+            EngineEvent::People(event) => self.people(writing, event),
         }
     }
 
@@ -389,6 +391,7 @@ impl Scribe {
     }
 
     fn presence(&mut self, writing: &mut Writing, change: &PresenceChange) {
+        Self::keep_presence(writing, change);
         let event = Event::PresenceUpdated(PresenceUpdated {
             chat: party(&change.chat),
             from: party(&change.from),

@@ -23,15 +23,23 @@ use super::transport::GatedTransportFactory;
 use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, PresenceChange, Receipt};
 
 mod content;
+mod people;
+
+pub(super) use people::{Habits, known_person};
+use people::Sightings;
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
     listener: Arc<dyn Listener>,
+    sightings: Sightings,
 }
 
 impl Hook {
     pub(super) fn new(listener: Arc<dyn Listener>) -> Self {
-        Self { listener }
+        Self {
+            listener,
+            sightings: Sightings::default(),
+        }
     }
 }
 
@@ -42,10 +50,10 @@ impl InboundDurabilityHook for Hook {
             .iter()
             .filter_map(|item| message(&item.message, &item.info))
             .collect();
-        if messages.is_empty() {
-            return Ok(());
+        if !messages.is_empty() {
+            self.listener.messages(messages).await?;
         }
-        self.listener.messages(messages).await?;
+        self.sightings.note(batch, &*self.listener);
         Ok(())
     }
 }
@@ -58,7 +66,7 @@ pub(super) struct Handler {
     transports: Arc<GatedTransportFactory>,
     closing: Arc<AtomicBool>,
     tasks: SessionTasks,
-    stay_offline: bool,
+    habits: Habits,
 }
 
 impl Handler {
@@ -69,7 +77,7 @@ impl Handler {
         transports: Arc<GatedTransportFactory>,
         closing: Arc<AtomicBool>,
         tasks: SessionTasks,
-        stay_offline: bool,
+        habits: Habits,
     ) -> Self {
         Self {
             client,
@@ -78,7 +86,7 @@ impl Handler {
             transports,
             closing,
             tasks,
-            stay_offline,
+            habits,
         }
     }
 
@@ -88,7 +96,7 @@ impl Handler {
             super::account(&self.persistence).unwrap_or_default(),
         ));
         // The library says at every login that the account is online; its owner's phone then stays silent.
-        if self.stay_offline
+        if self.habits.stay_offline
             && let Some(client) = self.client.upgrade()
         {
             self.tasks.spawn(async move {
@@ -212,7 +220,7 @@ impl EventHandler for Handler {
                     });
                 }
             }
-            _ => {}
+            other => self.about_people(other),
         }
     }
 }
