@@ -62,12 +62,9 @@ impl Operation {
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Group(operation) => operation.is_repeatable(),
-            Self::Message(_)
-            | Self::Chat(_)
-            | Self::Contact(_)
-            | Self::Profile(_)
-            | Self::Label(_)
-            | Self::Call(_) => true,
+            Self::Message(_) | Self::Chat(_) | Self::Contact(_) | Self::Profile(_) | Self::Label(_) | Self::Call(_) => {
+                true
+            }
         }
     }
 }

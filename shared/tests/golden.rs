@@ -13,8 +13,8 @@ use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location};
 use shared::event::people::CallEnd;
 use shared::event::{
-    CallEnded, CallReceived, ContactUpdated, Draft, Event, LabelUpdated, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    CallEnded, CallReceived, ContactUpdated, Draft, Event, LabelUpdated, LinkCode, MessageEdited, MessageFailed,
+    MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};

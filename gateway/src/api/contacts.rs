@@ -30,7 +30,11 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(list::list_contacts))
         .routes(routes!(check::check_contacts))
-        .routes(routes!(details::get_contact, change::save_contact, change::forget_contact))
+        .routes(routes!(
+            details::get_contact,
+            change::save_contact,
+            change::forget_contact
+        ))
         .routes(routes!(details::get_contact_ids))
         .routes(routes!(details::get_contact_about))
         .routes(routes!(details::get_contact_picture))

@@ -60,6 +60,9 @@ struct Profile {
     /// carries WhatsApp's own words.
     #[schema(value_type = HashMap<String, String>)]
     privacy: HashMap<String, String>,
+    /// By category: whom its value `contact_blacklist` leaves out.
+    #[schema(value_type = HashMap<String, Vec<Party>>)]
+    privacy_exceptions: HashMap<String, Vec<Party>>,
 }
 
 /// Whether the account shows as online.
@@ -118,6 +121,7 @@ async fn get_profile(State(app): State<App>, call: SessionCall<ReadSessions>) ->
         about: details.about,
         picture_id: details.picture_id,
         privacy: details.privacy.into_iter().collect(),
+        privacy_exceptions: details.privacy_exceptions.into_iter().collect(),
     }))
 }
 

@@ -45,7 +45,8 @@ impl Holder {
 
     async fn person(&self, phone: Option<&str>, lid: Option<&str>, facts: ContactFacts) {
         let ids = ids(phone, lid);
-        self.write(vec![Change::Contact(ContactChange::Known { ids, facts })]).await;
+        self.write(vec![Change::Contact(ContactChange::Known { ids, facts })])
+            .await;
     }
 }
 
@@ -126,7 +127,10 @@ async fn a_person_known_by_two_ids_is_one_person_once_the_two_are_known_to_be_on
     };
     holder.person(None, Some("100000000001002"), facts).await;
     let people = list(&tenant, session, "").await;
-    assert_eq!((&people[0]["name"], &people[0]["about"]), (&Value::Null, &json!("at work")));
+    assert_eq!(
+        (&people[0]["name"], &people[0]["about"]),
+        (&Value::Null, &json!("at work"))
+    );
 }
 
 #[tokio::test]
@@ -137,7 +141,9 @@ async fn people_are_searched_filtered_and_paged() {
     let other = tenant.linked_session(&world.database).await;
     let (holder, _) = Holder::of(&world, session).await;
     let (elsewhere, _) = Holder::of(&world, other).await;
-    elsewhere.person(Some("15550009999"), None, named("Somebody else")).await;
+    elsewhere
+        .person(Some("15550009999"), None, named("Somebody else"))
+        .await;
     for (phone, name) in [
         ("15550001002", Some("Carlos Pérez")),
         ("15550001003", Some("Bruno")),
@@ -183,7 +189,9 @@ async fn people_are_searched_filtered_and_paged() {
         let path = format!("/v1/sessions/{session}/contacts?limit=1{cursor}");
         let page = tenant.client.get(&path).await.expect(200).json;
         seen.extend(phones(page["data"].as_array().unwrap().clone()));
-        let Some(next) = page["next_cursor"].as_str() else { break };
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
         cursor = format!("&cursor={next}");
     }
     assert_eq!(seen, ["15550001002", "15550001003", "15550001004", "100000000001005"]);
@@ -208,7 +216,12 @@ async fn presence_is_kept_and_an_older_word_does_not_undo_a_newer_one() {
     let session = tenant.linked_session(&world.database).await;
     let (holder, _) = Holder::of(&world, session).await;
     let path = format!("/v1/sessions/{session}/contacts/15550001002/presence");
-    tenant.client.get(&path).await.expect(404).expect_problem("contact_not_found");
+    tenant
+        .client
+        .get(&path)
+        .await
+        .expect(404)
+        .expect_problem("contact_not_found");
     let told = |presence, last_seen: Option<&str>, at: &str| {
         vec![Change::Contact(ContactChange::Presence {
             ids: ids(Some("15550001002"), None),
@@ -262,7 +275,10 @@ async fn labels_and_calls_are_listed_as_the_holder_wrote_them() {
         .await
         .expect(200);
     assert_eq!(labels.json["data"].as_array().unwrap().len(), 1);
-    assert_eq!((labels.text("/data/0/id"), labels.text("/data/0/name")), ("7".into(), "Paid".into()));
+    assert_eq!(
+        (labels.text("/data/0/id"), labels.text("/data/0/name")),
+        ("7".into(), "Paid".into())
+    );
     assert_eq!(
         labels.json["data"][0]["chats"],
         json!(["120363021033254949@g.us", "15550001002@s.whatsapp.net"])
@@ -282,7 +298,9 @@ async fn labels_and_calls_are_listed_as_the_holder_wrote_them() {
             creator: "100000000001002:3@lid".into(),
             at: "2026-11-21T10:00:00Z".parse().unwrap(),
         };
-        holder.write(vec![Change::Call(CallChange::Received(Box::new(call)))]).await;
+        holder
+            .write(vec![Change::Call(CallChange::Received(Box::new(call)))])
+            .await;
     }
     for outcome in [
         shared::event::people::CallEnd::Rejected,
@@ -326,6 +344,7 @@ async fn bad_input_is_refused_and_the_field_named() {
     let tenant = world.tenant().await;
     let session = tenant.linked_session(&world.database).await;
     let base = format!("/v1/sessions/{session}");
+    let before = world.database.count("command").await;
     for (method, path, body, field) in [
         ("GET", "/contacts?search=", json!(null), "search"),
         ("GET", "/contacts?saved=perhaps", json!(null), "saved"),
@@ -333,15 +352,35 @@ async fn bad_input_is_refused_and_the_field_named() {
         ("GET", "/contacts/15550001002?refresh=yes", json!(null), "refresh"),
         ("GET", "/contacts/15550001002/picture?type=huge", json!(null), "type"),
         ("POST", "/contacts/check", json!({"contacts": []}), "contacts"),
-        ("POST", "/contacts/check", json!({"contacts": ["15550001002", "x"]}), "contacts[1]"),
-        ("POST", "/contacts/check", json!({"contacts": ["15550001002"], "max_age": -1}), "max_age"),
+        (
+            "POST",
+            "/contacts/check",
+            json!({"contacts": ["15550001002", "x"]}),
+            "contacts[1]",
+        ),
+        (
+            "POST",
+            "/contacts/check",
+            json!({"contacts": ["15550001002"], "max_age": -1}),
+            "max_age",
+        ),
         ("PUT", "/contacts/15550001002", json!({}), "name"),
         ("PUT", "/contacts/15550001002", json!({"name": "a\u{0}"}), "name"),
-        ("PUT", "/contacts/15550001002", json!({"name": "a", "nick": "b"}), "nick"),
+        (
+            "PUT",
+            "/contacts/15550001002",
+            json!({"name": "a", "nick": "b"}),
+            "nick",
+        ),
         ("POST", "/labels", json!({"name": ""}), "name"),
         ("POST", "/labels", json!({"name": "a", "color": 20}), "color"),
         ("PATCH", "/profile", json!({}), ""),
-        ("PATCH", "/profile", json!({"privacy": {"online": "none"}}), "privacy.online"),
+        (
+            "PATCH",
+            "/profile",
+            json!({"privacy": {"online": "none"}}),
+            "privacy.online",
+        ),
         ("PUT", "/presence", json!({"presence": "busy"}), "presence"),
     ] {
         let call = tenant.client.call(method, &format!("{base}{path}"));
@@ -351,7 +390,12 @@ async fn bad_input_is_refused_and_the_field_named() {
             call.json(&body).send().await
         };
         let answer = answer.expect(422).expect_problem("validation_failed");
-        assert_eq!(answer.text("/errors/0/field"), field, "{method} {path}: {}", answer.json);
+        assert_eq!(
+            answer.text("/errors/0/field"),
+            field,
+            "{method} {path}: {}",
+            answer.json
+        );
     }
     for (path, code) in [
         ("/contacts/nobody", "contact_not_found"),
@@ -394,7 +438,11 @@ async fn bad_input_is_refused_and_the_field_named() {
         .await
         .expect(413)
         .expect_problem("body_too_large");
-    assert_eq!(world.database.count("command").await, 1, "only the session's start was given");
+    assert_eq!(
+        world.database.count("command").await,
+        1,
+        "only the session's start was given"
+    );
 }
 
 /// A world whose session has a holder that somebody plays.
@@ -467,9 +515,15 @@ async fn whatsapp_is_asked_once_about_a_number_until_the_answer_is_too_old() {
         .expect(200);
     let data = first.json["data"].as_array().unwrap();
     assert_eq!(data.len(), 3, "one answer for each question");
-    assert_eq!((data[0]["exists"].clone(), data[1]["exists"].clone()), (json!(true), json!(false)));
+    assert_eq!(
+        (data[0]["exists"].clone(), data[1]["exists"].clone()),
+        (json!(true), json!(false))
+    );
     assert_eq!(data[0]["input"], "+1 555 000 1002");
-    assert_eq!((&data[0]["lid"], &data[2]["lid"]), (&json!("100015550001002"), &json!("100015550001002")));
+    assert_eq!(
+        (&data[0]["lid"], &data[2]["lid"]),
+        (&json!("100015550001002"), &json!("100015550001002"))
+    );
 
     let second = check(json!(["15550001003", "15550001004"]), 3_600).await.expect(200);
     assert_eq!(second.json["data"][0]["checked_at"].is_string(), true);
@@ -536,7 +590,11 @@ async fn every_change_becomes_the_operation_that_it_says() {
     };
     let cases = [
         (
-            ("PUT", "/contacts/15550001002", json!({"name": "Carlos", "first_name": "C", "on_phone": true})),
+            (
+                "PUT",
+                "/contacts/15550001002",
+                json!({"name": "Carlos", "first_name": "C", "on_phone": true}),
+            ),
             Operation::Contact(ContactOperation::Save {
                 contact: contact.clone(),
                 name: "Carlos".into(),

@@ -80,9 +80,6 @@ pub struct PrivacyChange {
     /// Likewise: who is none any more.
     #[serde(default)]
     pub include: Vec<Address>,
-    /// Likewise: WhatsApp's hash of the list as the caller last saw it, if there was one.
-    #[serde(default)]
-    pub list_hash: Option<String>,
 }
 
 /// See the variants.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Party;
+
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "what", rename_all = "snake_case")]
@@ -23,4 +25,6 @@ pub struct ProfileDetails {
     pub picture_id: Option<String>,
     /// Who may see and do what: a category's word and its value's. Those that this version does not know carry WhatsApp's own words.
     pub privacy: BTreeMap<String, String>,
+    /// By category: whom its value `contact_blacklist` leaves out.
+    pub privacy_exceptions: BTreeMap<String, Vec<Party>>,
 }

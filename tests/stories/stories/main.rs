@@ -5,6 +5,7 @@ mod local;
 mod messages;
 mod operating;
 mod pairing;
+mod people;
 mod safety;
 mod takeover;
 mod trouble;
@@ -15,8 +16,9 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 9] = [
+    let themes: [Vec<Tale>; 10] = [
         pairing::stories(),
+        people::stories(),
         messages::stories(),
         webhooks::stories(),
         gateway::stories(),

@@ -185,7 +185,10 @@ mod tests {
         for (wrong, field) in [
             (request(&[], None), "contacts"),
             (request(&["15550001001"; 501], None), "contacts"),
-            (request(&["15550001001", "120363021033254949@g.us"], None), "contacts[1]"),
+            (
+                request(&["15550001001", "120363021033254949@g.us"], None),
+                "contacts[1]",
+            ),
             (request(&["hello"], None), "contacts[0]"),
             (request(&["15550001001"], Some(LONGEST_MAX_AGE + 1)), "max_age"),
         ] {

@@ -92,8 +92,9 @@ pub(super) async fn get_contact(
         return row.map(|row| Json(row.into())).ok_or_else(unknown);
     }
     let details: ContactDetails = look_up(&app, &call, Lookup::Contact(ContactLookup::Details { contact })).await?;
-    let shows_something =
-        details.about.is_some() || details.picture_id.is_some() || details.contact.phone.is_some() && details.contact.lid.is_some();
+    let shows_something = details.about.is_some()
+        || details.picture_id.is_some()
+        || details.contact.phone.is_some() && details.contact.lid.is_some();
     if row.is_none() && !shows_something {
         return Err(unknown());
     }

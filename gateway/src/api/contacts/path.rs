@@ -9,7 +9,7 @@ use crate::http::path::PathParameter;
 
 /// The text cannot be what the path names.
 #[derive(Debug)]
-pub struct NotAnId;
+pub(in super::super) struct NotAnId;
 
 /// A person.
 #[derive(Debug, Clone)]

@@ -78,9 +78,9 @@ fn square(upload: &Upload) -> Result<Vec<u8>, Problem> {
     limits.max_image_height = Some(LONGEST_SIDE);
     limits.max_alloc = Some(MOST_MEMORY);
     reader.limits(limits);
-    let picture = reader
-        .decode()
-        .map_err(|error| wrong("is no picture of its Content-Type, or has more than 8192 pixels on a side").caused_by(error))?;
+    let picture = reader.decode().map_err(|error| {
+        wrong("is no picture of its Content-Type, or has more than 8192 pixels on a side").caused_by(error)
+    })?;
     let side = picture.width().min(picture.height());
     if side < SHORTEST_SIDE {
         return Err(wrong("must have at least 192 pixels on each side"));
@@ -196,7 +196,9 @@ mod tests {
             }
         });
         let jpeg = square(&upload).unwrap();
-        let picture = image::load_from_memory_with_format(&jpeg, ImageFormat::Jpeg).unwrap().to_rgb8();
+        let picture = image::load_from_memory_with_format(&jpeg, ImageFormat::Jpeg)
+            .unwrap()
+            .to_rgb8();
         assert_eq!((picture.width(), picture.height()), (SIDE, SIDE));
         for (x, y) in [(5, 5), (320, 320), (634, 634)] {
             let image::Rgb(pixel) = *picture.get_pixel(x, y);

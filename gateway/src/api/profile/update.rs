@@ -68,9 +68,6 @@ pub(super) struct PrivacyExceptions {
     #[serde(default)]
     #[schema(required = false)]
     include: Vec<String>,
-    /// WhatsApp's hash of the list as you last saw it; absent while the list is empty. WhatsApp refuses a change of a list that is another one.
-    #[schema(required = false)]
-    list_hash: Option<String>,
 }
 
 /// Change the account's profile and privacy settings.
@@ -123,10 +120,6 @@ fn check(request: UpdateProfile) -> Result<ProfileOperation, Problem> {
         };
         change.exclude = people(&mut checks, &format!("{field}.exclude"), &exceptions.exclude);
         change.include = people(&mut checks, &format!("{field}.include"), &exceptions.include);
-        if let Some(hash) = &exceptions.list_hash {
-            checks.text(&format!("{field}.list_hash"), hash, 1..=128);
-        }
-        change.list_hash = exceptions.list_hash;
     }
     let nothing = request.name.is_none()
         && request.about.is_none()
@@ -146,11 +139,7 @@ fn setting(checks: &mut Checks, category: &str, value: &str) -> Option<PrivacyCh
     let field = format!("privacy.{category}");
     let Ok(category) = category.parse::<PrivacyCategory>() else {
         let all: Vec<&str> = PrivacyCategory::ALL.iter().map(|category| category.as_str()).collect();
-        checks.require(
-            false,
-            &field,
-            &format!("is no category: there are {}", all.join(", ")),
-        );
+        checks.require(false, &field, &format!("is no category: there are {}", all.join(", ")));
         return None;
     };
     let value = category.values().iter().find(|known| known.as_str() == value).copied();
@@ -163,7 +152,6 @@ fn setting(checks: &mut Checks, category: &str, value: &str) -> Option<PrivacyCh
         value: value?,
         exclude: Vec::new(),
         include: Vec::new(),
-        list_hash: None,
     })
 }
 
@@ -196,7 +184,10 @@ mod tests {
         let problem = check(parse(body.as_bytes()).unwrap()).unwrap_err();
         assert_eq!(problem.errors()[0].field, "privacy.calls");
         let body = body.replace("\"calls\"", "\"call_add\"");
-        let ProfileOperation::Update { name, about, privacy, .. } = check(parse(body.as_bytes()).unwrap()).unwrap() else {
+        let ProfileOperation::Update {
+            name, about, privacy, ..
+        } = check(parse(body.as_bytes()).unwrap()).unwrap()
+        else {
             panic!("a profile is updated");
         };
         assert_eq!((name.as_deref(), about.as_deref()), (Some("Front desk"), Some("")));

@@ -25,8 +25,8 @@ use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, P
 mod content;
 mod people;
 
-pub(super) use people::{Habits, known_person};
 use people::Sightings;
+pub(super) use people::{Habits, known_person};
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {

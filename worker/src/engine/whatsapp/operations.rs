@@ -46,8 +46,10 @@ fn failed(error: impl std::fmt::Display) -> OperationError {
 
 /// The same where WhatsApp's server has answered: its refusals do not change when they are asked for again.
 fn refusal(error: impl std::error::Error + 'static) -> OperationError {
-    let refused = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| error.source())
-        .any(|error| matches!(error.downcast_ref(), Some(IqError::ServerError { .. })));
+    let refused = std::iter::successors(Some(&error as &(dyn std::error::Error + 'static)), |error| {
+        error.source()
+    })
+    .any(|error| matches!(error.downcast_ref(), Some(IqError::ServerError { .. })));
     if refused {
         OperationError::refused(error.to_string())
     } else {

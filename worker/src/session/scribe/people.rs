@@ -2,8 +2,8 @@
 
 use chrono::Utc;
 use serde_json::{Map, Value, json};
-use shared::event::people::{CallEnded, CallReceived, ContactUpdated, LabelUpdated};
 use shared::event::Event;
+use shared::event::people::{CallEnded, CallReceived, ContactUpdated, LabelUpdated};
 use shared::store::read_model::contacts::ContactIds;
 use shared::store::read_model::{CallChange, Change, ContactChange, LabelChange};
 use shared::store::records::Account;
@@ -103,7 +103,11 @@ impl Scribe {
 
     fn contact_updated(&mut self, writing: &mut Writing, person: &Person, changes: Map<String, Value>) {
         let contact = party(person);
-        self.event(writing, &Event::ContactUpdated(ContactUpdated { contact, changes }), None);
+        self.event(
+            writing,
+            &Event::ContactUpdated(ContactUpdated { contact, changes }),
+            None,
+        );
     }
 
     fn label(&mut self, writing: &mut Writing, event: &PeopleEvent) {
@@ -184,5 +188,139 @@ fn label_updated(label: &str) -> LabelUpdated {
         deleted: false,
         chat: None,
         attached: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::address::Address;
+    use shared::event::people::CallEnd;
+    use shared::store::read_model::contacts::ContactFacts;
+
+    use super::super::tests::{account, data, desk, person, types};
+    use super::super::MessageIds;
+    use super::*;
+    use crate::engine::EngineEvent;
+
+    fn written(events: &[PeopleEvent]) -> Writing {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        for event in events {
+            let event = EngineEvent::People(event.clone());
+            desk.scribe.engine_event(&mut writing, &event, &MessageIds::new());
+        }
+        writing
+    }
+
+    fn known(is_news: bool) -> PeopleEvent {
+        PeopleEvent::Contact {
+            person: person("15550001002"),
+            facts: ContactFacts {
+                about: Some(None),
+                push_name: Some("Carlos".into()),
+                ..ContactFacts::default()
+            },
+            is_news,
+        }
+    }
+
+    #[test]
+    fn readers_hear_of_news_and_the_table_of_everything() {
+        let writing = written(&[known(false), known(true)]);
+        assert_eq!(writing.facts.changes.len(), 2);
+        assert_eq!(types(&writing), ["contact.updated"]);
+        let news = data(&writing, 0);
+        assert_eq!(news["contact"]["phone"], "15550001002");
+        assert_eq!(news["changes"], json!({"about": null, "push_name": "Carlos"}));
+    }
+
+    #[test]
+    fn a_new_number_names_the_former_one() {
+        let moved = PeopleEvent::NumberChanged {
+            old: person("15550001002"),
+            new: Person {
+                address: Address::Phone("15550001777".into()),
+                alternative: None,
+            },
+        };
+        let writing = written(&[moved]);
+        let news = data(&writing, 0);
+        assert_eq!(news["contact"]["phone"], "15550001777");
+        assert_eq!(news["changes"]["former"]["phone"], "15550001002");
+        assert!(matches!(
+            &writing.facts.changes[..],
+            [Change::Contact(ContactChange::Moved { .. })]
+        ));
+    }
+
+    #[test]
+    fn a_group_is_no_contact() {
+        let group = PeopleEvent::Contact {
+            person: Person {
+                address: Address::Group("120363021033254949".into()),
+                alternative: None,
+            },
+            facts: ContactFacts::default(),
+            is_news: true,
+        };
+        assert!(written(&[group]).facts.is_empty());
+    }
+
+    #[test]
+    fn the_first_end_of_a_call_is_the_one_that_is_told() {
+        let ended = |outcome| PeopleEvent::CallEnded {
+            call: "CALL1".into(),
+            from: party(&person("15550001002")),
+            outcome,
+            at: Utc::now(),
+        };
+        let writing = written(&[ended(CallEnd::Rejected), ended(CallEnd::Missed)]);
+        assert_eq!(types(&writing), ["call.ended"]);
+        assert_eq!(data(&writing, 0)["outcome"], "rejected");
+    }
+
+    #[test]
+    fn a_label_that_is_told_again_is_no_news() {
+        let label = |is_repeated| PeopleEvent::LabelSaved {
+            label: "7".into(),
+            name: "Paid".into(),
+            color: 3,
+            is_repeated,
+        };
+        let attached = PeopleEvent::LabelAttached {
+            label: "7".into(),
+            chat: party(&person("15550001002")),
+            attached: true,
+            is_repeated: false,
+        };
+        let writing = written(&[label(true), label(false), attached, PeopleEvent::LabelDeleted { label: "7".into() }]);
+        assert_eq!(types(&writing), ["label.updated"; 3]);
+        assert_eq!(data(&writing, 0)["name"], "Paid");
+        assert_eq!(data(&writing, 1)["attached"], true);
+        assert_eq!(data(&writing, 2)["deleted"], true);
+        assert_eq!(writing.facts.changes.len(), 4);
+    }
+
+    #[test]
+    fn only_being_online_is_kept_of_a_presence() {
+        let presence = |presence| {
+            EngineEvent::Presence(PresenceChange {
+                chat: person("15550001002"),
+                from: person("15550001002"),
+                presence,
+                last_seen: None,
+            })
+        };
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        for word in ["composing", "available", "paused"] {
+            desk.scribe
+                .engine_event(&mut writing, &presence(word), &MessageIds::new());
+        }
+        assert_eq!(types(&writing), ["presence.updated"; 3]);
+        assert!(matches!(
+            &writing.facts.changes[..],
+            [Change::Contact(ContactChange::Presence { presence: "available", .. })]
+        ));
     }
 }

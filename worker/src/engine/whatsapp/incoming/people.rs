@@ -59,7 +59,13 @@ impl Sightings {
             return false;
         };
         let mut hasher = DefaultHasher::new();
-        (&person.address, &person.alternative, &facts.push_name, &facts.verified_name).hash(&mut hasher);
+        (
+            &person.address,
+            &person.alternative,
+            &facts.push_name,
+            &facts.verified_name,
+        )
+            .hash(&mut hasher);
         let mut noted = self.noted.lock();
         if noted.len() >= MOST_SIGHTINGS {
             noted.clear();
@@ -71,7 +77,10 @@ impl Sightings {
 /// The author of a message, as the message tells; none for the account itself and for what has no person as its author.
 fn sighting(info: &MessageInfo) -> Option<PeopleEvent> {
     let from = sender(&info.source).filter(|from| from.address.is_person() && !info.source.is_from_me)?;
-    let verified = info.verified_name.as_ref().and_then(|verified| verified.name.as_deref());
+    let verified = info
+        .verified_name
+        .as_ref()
+        .and_then(|verified| verified.name.as_deref());
     Some(PeopleEvent::Contact {
         person: from,
         facts: ContactFacts {

@@ -180,13 +180,11 @@ fn on_whatsapp(asked: &Jid, result: &IsOnWhatsAppResult) -> OnWhatsapp {
         result.pn_jid.as_ref(),
         Some(asked),
     ];
-    let first = |is: fn(&Jid) -> bool| {
-        jids.iter()
-            .flatten()
-            .find(|jid| is(jid))
-            .map(|jid| foreign(&jid.user))
-    };
-    let verified_name = result.verified_name.as_ref().and_then(|verified| verified.name.as_deref());
+    let first = |is: fn(&Jid) -> bool| jids.iter().flatten().find(|jid| is(jid)).map(|jid| foreign(&jid.user));
+    let verified_name = result
+        .verified_name
+        .as_ref()
+        .and_then(|verified| verified.name.as_deref());
     OnWhatsapp {
         exists: result.is_registered,
         phone: first(|jid| jid.is_pn()),

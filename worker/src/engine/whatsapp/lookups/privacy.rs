@@ -1,7 +1,61 @@
-//! The words of privacy settings, ours and the library's.
+//! Privacy settings: their words, ours and the library's; and the lists of exceptions, which the library can write but not read.
 
 use shared::operation::profile::{PrivacyCategory, PrivacyValue};
 use wacore::iq::privacy as library;
+use wacore::iq::spec::IqSpec;
+use wacore::request::InfoQuery;
+use wacore_binary::builder::NodeBuilder;
+use wacore_binary::{NodeContent, NodeRef};
+use whatsapp_rust::{Jid, Server};
+
+/// Asks for the people whom a category's value `contact_blacklist` leaves out. The question is a `<list>` in place of no child at all, the answer the
+/// same with its `<user>`s (the counterpart of `SetPrivacySettingSpec` in wacore/src/iq/privacy.rs).
+pub(in super::super) struct ExceptionsOf(pub(in super::super) library::PrivacyCategory);
+
+/// A category's exceptions.
+#[derive(Debug, Default)]
+pub(in super::super) struct Exceptions {
+    /// What tells this list from another one.
+    pub(in super::super) hash: Option<String>,
+    /// Who.
+    pub(in super::super) people: Vec<Jid>,
+}
+
+impl IqSpec for ExceptionsOf {
+    type Response = Exceptions;
+
+    fn build_iq(&self) -> InfoQuery<'static> {
+        let list = NodeBuilder::new("list")
+            .attr("name", self.0.as_str())
+            .attr("value", library::PrivacyValue::ContactBlacklist.as_str())
+            .build();
+        let privacy = NodeBuilder::new("privacy")
+            .attr("addressing_mode", "lid")
+            .children([list])
+            .build();
+        InfoQuery::get(
+            library::PRIVACY_NAMESPACE,
+            Jid::new("", Server::Pn),
+            Some(NodeContent::Nodes(vec![privacy])),
+        )
+    }
+
+    fn parse_response(&self, response: &NodeRef<'_>) -> Result<Exceptions, anyhow::Error> {
+        let Some(privacy) = response.get_optional_child("privacy") else {
+            return Ok(Exceptions::default());
+        };
+        let Some(list) = privacy.get_children_by_tag("list").next() else {
+            return Ok(Exceptions::default());
+        };
+        Ok(Exceptions {
+            hash: list.attrs().optional_string("dhash").map(std::borrow::Cow::into_owned),
+            people: list
+                .get_children_by_tag("user")
+                .filter_map(|user| user.attrs().optional_jid("jid"))
+                .collect(),
+        })
+    }
+}
 
 pub(in super::super) fn category(category: PrivacyCategory) -> library::PrivacyCategory {
     match category {

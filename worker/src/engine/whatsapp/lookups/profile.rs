@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use shared::address::Party;
 use shared::query::ProfileLookup;
 use shared::query::profile::ProfileDetails;
+use wacore::iq::privacy::PrivacyValue;
 use whatsapp_rust::Client;
 
 use super::super::foreign::foreign;
+use super::super::incoming::known_person;
 use super::{failed, privacy};
 use crate::engine::OperationError;
 
@@ -27,7 +30,7 @@ pub(super) async fn look_up(client: &Arc<Client>, lookup: &ProfileLookup) -> Res
             let info = info.into_values().next();
             let about = info.as_ref().and_then(|info| info.status.as_deref());
             let picture = info.as_ref().and_then(|info| info.picture_id.as_deref());
-            let settings: BTreeMap<String, String> = settings
+            let words: BTreeMap<String, String> = settings
                 .settings
                 .iter()
                 .map(|setting| {
@@ -35,12 +38,34 @@ pub(super) async fn look_up(client: &Arc<Client>, lookup: &ProfileLookup) -> Res
                     (foreign(category), foreign(privacy::word_of_value(&setting.value)))
                 })
                 .collect();
+            let mut exceptions = BTreeMap::new();
+            for setting in settings.settings {
+                if setting.value == PrivacyValue::ContactBlacklist {
+                    let category = foreign(privacy::word_of_category(&setting.category));
+                    let list = client
+                        .execute(privacy::ExceptionsOf(setting.category))
+                        .await
+                        .map_err(failed)?;
+                    exceptions.insert(category, people(client, &list).await);
+                }
+            }
             Ok(json!(ProfileDetails {
                 name: (!device.push_name.is_empty()).then(|| foreign(&device.push_name)),
                 about: about.filter(|about| !about.is_empty()).map(foreign),
                 picture_id: picture.map(foreign),
-                privacy: settings,
+                privacy: words,
+                privacy_exceptions: exceptions,
             }))
         }
     }
+}
+
+async fn people(client: &Arc<Client>, list: &privacy::Exceptions) -> Vec<Party> {
+    let mut people = Vec::new();
+    for jid in &list.people {
+        if let Some(person) = known_person(client, jid).await {
+            people.push(Party::new(&person.address, person.alternative.as_ref()));
+        }
+    }
+    people
 }

@@ -83,9 +83,11 @@ async fn set_privacy(client: &Arc<Client>, change: &PrivacyChange) -> Result<(),
             });
         }
     }
+    // WhatsApp refuses a change of a list that is not the one it has: so it is read just before.
+    let list = client.execute(privacy::ExceptionsOf(category.clone())).await.map_err(refusal)?;
+    let dhash = list.hash.unwrap_or_else(|| "none".to_owned());
     let update = DisallowedListUpdate {
-        // WhatsApp compares it with its own list and refuses a change of one that the caller has not seen.
-        dhash: change.list_hash.clone().unwrap_or_else(|| "none".to_owned()),
+        dhash,
         users,
     };
     client
