@@ -13,8 +13,11 @@ use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
 
 pub mod people;
+pub mod session;
+pub mod tenant;
 
 pub use people::{CallEnded, CallReceived, ContactUpdated, LabelUpdated};
+pub use session::{SessionRestricted, SessionStalled};
 
 words! {
     /// Every type of event, also as webhooks filter them.
@@ -25,6 +28,10 @@ words! {
         SessionQr = "session.qr",
         /// A new pairing code waits to be entered.
         SessionPairingCode = "session.pairing_code",
+        /// Messages wait and none gets any further.
+        SessionStalled = "session.stalled",
+        /// WhatsApp restricts what the account may do.
+        SessionRestricted = "session.restricted",
         /// A message arrived.
         MessageReceived = "message.received",
         /// A message of the account went out, by the API or from another of its devices.
@@ -49,6 +56,10 @@ words! {
         CallReceived = "call.received",
         /// A call has ended.
         CallEnded = "call.ended",
+        /// A webhook gets nothing any more.
+        WebhookDisabled = "webhook.disabled",
+        /// The tenant has used up a quota.
+        TenantQuota = "tenant.quota",
         /// A test of a webhook.
         WebhookTest = "webhook.test",
     }
@@ -64,6 +75,10 @@ pub enum Event {
     SessionQr(LinkCode),
     /// See [`EventType::SessionPairingCode`].
     SessionPairingCode(LinkCode),
+    /// See [`EventType::SessionStalled`].
+    SessionStalled(SessionStalled),
+    /// See [`EventType::SessionRestricted`].
+    SessionRestricted(SessionRestricted),
     /// See [`EventType::MessageReceived`].
     MessageReceived(Box<Message>),
     /// See [`EventType::MessageSent`].
@@ -210,6 +225,8 @@ impl Event {
             Self::SessionStatus(_) => EventType::SessionStatus,
             Self::SessionQr(_) => EventType::SessionQr,
             Self::SessionPairingCode(_) => EventType::SessionPairingCode,
+            Self::SessionStalled(_) => EventType::SessionStalled,
+            Self::SessionRestricted(_) => EventType::SessionRestricted,
             Self::MessageReceived(_) => EventType::MessageReceived,
             Self::MessageSent(_) => EventType::MessageSent,
             Self::MessageStatus(_) => EventType::MessageStatus,

@@ -8,6 +8,7 @@
 //!
 //! A transaction never spans a call over the network to anything but Postgres. Time that decides something is the database's clock.
 
+pub mod announcements;
 pub mod api_keys;
 pub mod backlog;
 pub mod calls;

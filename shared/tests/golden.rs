@@ -14,7 +14,8 @@ use shared::content::{Content, Location};
 use shared::event::people::CallEnd;
 use shared::event::{
     CallEnded, CallReceived, ContactUpdated, Draft, Event, LabelUpdated, LinkCode, MessageEdited, MessageFailed,
-    MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionRestricted,
+    SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
@@ -224,6 +225,15 @@ fn events() -> Vec<Event> {
             code: "ABCD1234".into(),
             expires_at: at(),
         }),
+        Event::SessionStalled(SessionStalled {
+            status: SessionStatus::Disconnected,
+            waiting: 3,
+            since: at(),
+        }),
+        Event::SessionRestricted(SessionRestricted {
+            code: "463".into(),
+            detail: "the account may not begin conversations right now".into(),
+        }),
         Event::MessageReceived(message(false)),
         Event::MessageSent(message(true)),
         Event::MessageStatus(MessageStatusChanged {
@@ -302,6 +312,7 @@ fn every_event_looks_to_its_readers_as_it_always_did() {
         assert_eq!(body, golden(&format!("events/v1/{name}.json"), &body), "{name}");
     }
     let all: std::collections::BTreeSet<_> = shared::event::EventType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let without_draft = std::collections::BTreeSet::from(["webhook.test"]);
+    // Those about a tenant have no draft: they are complete when they are made.
+    let without_draft = std::collections::BTreeSet::from(["tenant.quota", "webhook.disabled", "webhook.test"]);
     assert_eq!(&all - &kinds, without_draft, "every type of event has a golden file");
 }

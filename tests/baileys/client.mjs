@@ -7,16 +7,27 @@
 //
 // Events:   ready · qr {qr} · code {code} · open {id, lid} · close {status, reason} · sent {id} · done {do}
 //           message {id, from, participant?, sender_alt?, from_me, status, text, type, kind} · update {id, chat, from_me, status}
+//           group {id, subject} · participants {id, author, action, participants} (a message of a change has stub and stub_parameters)
 //           receipt {id, chat, from, type} · presence {chat, from, state} · chat {id, archived?, muteEndTime?, …} · failed {do, message}
 // Commands: {do: "send", to, text, id?} · {do: "read", chat, ids, participant?} · {do: "typing", to, state?}
 //           {do: "subscribe", to} · {do: "presence", state} · {do: "react", to, id, emoji, from_me?}
 //           {do: "edit", to, id, text} · {do: "revoke", to, id} · {do: "archive", chat, on} · {do: "mute", chat, until}
+//           {do: "status", to: [jid], text} · {do: "invoke", method, args} → result {method, value}: any method of the socket
 //           {do: "pair-code", phone, code?} · {do: "logout"} · {do: "end"}
+// More of both about people, app state and history: people.mjs.
+//
+// Every kind of message (see content.mjs for how bytes, files and earlier messages are written in JSON):
+// Events:   message also has content {…} · sent also has content {…} · media {id, sha256, length, base64?} · reuploaded {id, direct_path}
+//           vote {id, poll, options, from, participant?} · event-response {id, event, response, from} · call {id, from, chat, status, video, group}
+// Commands: {do: "send-content", to, content, options?, id?} · {do: "relay", to, message} · {do: "download", id, path?, from?, to?}
+//           {do: "reupload", id} · {do: "vote", poll, options} · {do: "respond", event, response: "GOING"} · {do: "reject-call", id, from}
 
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import makeWASocket, { useMultiFileAuthState, WA_CERT_DETAILS } from 'baileys'
 import pino from 'pino'
+import { peopleCommands, watchPeople } from './people.mjs'
+import { download, plain, readSecret, recall, remember, respond, revive, vote } from './content.mjs'
 
 const RESTART_REQUIRED = 515
 
@@ -87,7 +98,11 @@ function connect() {
 	socket.ev.on('messages.update', updates => updates.forEach(reportUpdate))
 	socket.ev.on('message-receipt.update', updates => updates.forEach(reportReceipt))
 	socket.ev.on('presence.update', reportPresence)
+	socket.ev.on('call', calls => calls.forEach(reportCall))
+	socket.ev.on('groups.upsert', groups => groups.forEach(({ id, subject }) => emit('group', { id, subject })))
+	socket.ev.on('group-participants.update', reportParticipants)
 	socket.ev.on('chats.update', updates => updates.forEach(reportChat))
+	watchPeople(socket, emit)
 }
 
 function deferred() {
@@ -115,6 +130,8 @@ function connectionChanged({ connection, qr, lastDisconnect }) {
 
 function report(message, type) {
 	const content = message.message ?? {}
+	remember(message)
+	reportSecret(message)
 	const { text, kind } = describe(content)
 	emit('message', {
 		id: message.key.id,
@@ -127,8 +144,23 @@ function report(message, type) {
 		status: message.status,
 		text,
 		kind,
-		type
+		content: plain(content),
+		type,
+		stub: message.messageStubType || undefined,
+		stub_parameters: message.messageStubParameters?.length ? message.messageStubParameters : undefined
 	})
+}
+
+function reportSecret(message) {
+	const secret = readSecret(socket.user, message)
+	if (!secret) return
+	const { id, remoteJid: from, participant } = message.key
+	const { kind, ...rest } = secret
+	emit(kind === 'vote' ? 'vote' : 'event-response', { id, from, participant: participant || undefined, ...rest })
+}
+
+function reportCall({ id, from, chatId: chat, status, isVideo: video, isGroup: group, offline }) {
+	emit('call', { id, from, chat, status, video, group, offline })
 }
 
 function describe(content) {
@@ -167,18 +199,43 @@ function reportPresence({ id, presences }) {
 	}
 }
 
+function reportParticipants({ id, author, action, participants }) {
+	emit('participants', { id, author, action, participants: participants.map(participant => participant.id ?? participant) })
+}
+
 function reportChat({ id, archived, muteEndTime, pinned, unreadCount }) {
 	emit('chat', { id, archived, muteEndTime, pinned, unreadCount })
 }
 
-async function sendContent(to, content, id) {
-	const message = await socket.sendMessage(to, content, id ? { messageId: id } : {})
+async function sendContent(to, content, id, options = {}) {
+	const message = await socket.sendMessage(to, content, id ? { ...options, messageId: id } : options)
 	sent.set(message.key.id, message.message)
-	emit('sent', { id: message.key.id })
+	remember(message)
+	emit('sent', { id: message.key.id, content: plain(message.message) })
+}
+
+async function relay({ to, message }) {
+	const id = await socket.relayMessage(to, message, {})
+	sent.set(id, message)
+	remember({ key: { remoteJid: to, fromMe: true, id }, message })
+	emit('sent', { id, content: plain(message) })
 }
 
 const commands = {
 	send: ({ to, text, id }) => sendContent(to, { text }, id),
+	'send-content': ({ to, content, options, id }) => sendContent(to, revive(content), id, revive(options ?? {})),
+	relay: ({ to, message }) => relay({ to, message: revive(message) }),
+	vote: command => relay(vote(socket.user, command)),
+	respond: command => relay(respond(socket.user, command)),
+	download: async command => emit('media', await download(command)),
+	reupload: async ({ id }) => {
+		const message = await socket.updateMediaMessage(recall(id))
+		const content = Object.values(message.message).find(part => part?.directPath)
+		emit('reuploaded', { id, direct_path: content?.directPath })
+	},
+	'reject-call': ({ id, from }) => socket.rejectCall(id, from),
+	status: ({ to, text }) => sendContent('status@broadcast', { text }, undefined, { statusJidList: to }),
+	invoke: async ({ method, args }) => emit('result', { method, value: await socket[method](...(args ?? [])) }),
 	react: ({ to, id, emoji, from_me: fromMe }) =>
 		sendContent(to, { react: { text: emoji, key: { remoteJid: to, id, fromMe: Boolean(fromMe) } } }),
 	edit: ({ to, id, text }) => sendContent(to, { text, edit: { remoteJid: to, id, fromMe: true } }),
@@ -190,6 +247,7 @@ const commands = {
 	archive: ({ chat, on, id }) =>
 		socket.chatModify({ archive: on, lastMessages: [lastMessage(chat, id)] }, chat),
 	mute: ({ chat, until }) => socket.chatModify({ mute: until ?? null }, chat),
+	...peopleCommands(() => socket, emit),
 	'pair-code': async ({ phone, code }) => {
 		// The server must have offered QR codes first: before that there is no session to ask on.
 		await offeredQr.promise
@@ -216,7 +274,8 @@ async function run(line) {
 		await action(command)
 		emit('done', { do: command.do })
 	} catch (error) {
-		emit('failed', { do: command?.do, message: String(error?.message ?? error) })
+		const status = error?.status ?? error?.output?.statusCode
+		emit('failed', { do: command?.do, message: String(error?.message ?? error), status })
 	}
 }
 

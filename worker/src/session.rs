@@ -33,11 +33,13 @@ mod operations;
 pub mod outgoing;
 pub mod recorder;
 pub mod scribe;
+mod stall;
 
 use operations::Operations;
 use outgoing::OutgoingMessages;
 use recorder::{Decision, Notice, Recorder, RecorderHandle};
 use scribe::Scribe;
+use stall::Stall;
 
 /// Letters that wait for a session, at most. A command that finds it full is read from the database later.
 const MAILBOX: usize = 64;
@@ -71,6 +73,8 @@ pub struct Context {
     pub openings: Semaphore,
     /// Connections on which a session shows QR codes before it gives up; each shows six of them.
     pub qr_rounds: u32,
+    /// How long messages may wait without any of them getting further before the session says so.
+    pub stalled_after: Duration,
 }
 
 /// What a session can be told.
@@ -193,6 +197,7 @@ async fn hold(
         notices: notice_sender,
     }
     .start();
+    let stalled_after = context.stalled_after;
     let mut session = Session {
         context,
         lease,
@@ -209,6 +214,7 @@ async fn hold(
         sending: None,
         asking: None,
         operations: Operations::default(),
+        stall: Stall::new(stalled_after),
         current,
         pending_verbs: Vec::new(),
         pending_pairing: None,
@@ -266,6 +272,7 @@ struct Session {
     sending: Option<Sending>,
     asking: Option<BoxFuture<'static, commands::PairingAnswer>>,
     operations: Operations,
+    stall: Stall,
     /// Where look-ups find the engine.
     current: CurrentEngine,
     /// Commands about the session itself that are answered when what they want is the case: number and id.

@@ -6,6 +6,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
@@ -44,6 +46,17 @@ pub struct BaileysMessage {
     pub event: Value,
 }
 
+/// A file as Baileys has downloaded and decrypted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaileysFile {
+    /// The digest, in hexadecimal.
+    pub sha256: String,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// The file itself, up to 4 MiB.
+    pub bytes: Option<Vec<u8>>,
+}
+
 impl Baileys {
     /// Starts a client called `name`. The same name of the same stack finds its credentials again.
     ///
@@ -64,6 +77,7 @@ impl Baileys {
             .arg("--auth")
             .arg(directory.data_of(&process_name))
             .envs(mark(directory, &process_name))
+            .env("NODE_EXTRA_CA_CERTS", stack.site().network_media_ca_file())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(open_log(&directory.log_file(&process_name))?)
@@ -112,6 +126,76 @@ impl Baileys {
         self.command(&json!({ "do": "send", "to": to, "text": text })).await?;
         let sent = self.event("sent").await?;
         Ok(sent["id"].as_str().context("a sent message without an id")?.to_owned())
+    }
+
+    /// Sends any kind of message that Baileys' `sendMessage` knows and returns its id. Bytes are written `{"base64": …}`, files
+    /// `{"path": …}`, dates `{"date": milliseconds}`, earlier messages `{"message": id}` and their keys `{"key": id}`; `options` are those
+    /// of `sendMessage`, for example `{"quoted": {"message": id}}`, or null.
+    ///
+    /// # Errors
+    /// When Baileys cannot send it.
+    pub async fn send_content(&mut self, to: &str, content: &Value, options: &Value) -> anyhow::Result<String> {
+        let command = json!({ "do": "send-content", "to": to, "content": content, "options": options });
+        self.sends(&command).await
+    }
+
+    /// Votes in a poll that it has received or sent; returns the message's id.
+    ///
+    /// # Errors
+    /// When Baileys does not have the poll.
+    pub async fn vote(&mut self, poll: &str, options: &[&str]) -> anyhow::Result<String> {
+        self.sends(&json!({ "do": "vote", "poll": poll, "options": options }))
+            .await
+    }
+
+    /// Responds to an event with `GOING`, `NOT_GOING` or `MAYBE`; returns the message's id.
+    ///
+    /// # Errors
+    /// When Baileys does not have the event.
+    pub async fn respond(&mut self, event: &str, response: &str) -> anyhow::Result<String> {
+        self.sends(&json!({ "do": "respond", "event": event, "response": response }))
+            .await
+    }
+
+    async fn sends(&mut self, command: &Value) -> anyhow::Result<String> {
+        self.command(command).await?;
+        let sent = self.outcome(command, "sent").await?;
+        Ok(sent["id"].as_str().context("a sent message without an id")?.to_owned())
+    }
+
+    /// Downloads and decrypts the file of a message.
+    ///
+    /// # Errors
+    /// When Baileys cannot download it: the text has the status.
+    pub async fn download(&mut self, id: &str) -> anyhow::Result<BaileysFile> {
+        let command = json!({ "do": "download", "id": id });
+        self.command(&command).await?;
+        let media = self.outcome(&command, "media").await?;
+        let bytes = media["base64"].as_str().map(|text| BASE64.decode(text)).transpose()?;
+        Ok(BaileysFile {
+            sha256: media["sha256"].as_str().unwrap_or_default().to_owned(),
+            length: media["length"].as_u64().unwrap_or_default(),
+            bytes,
+        })
+    }
+
+    /// Asks the own phone to upload the file of a message again; returns the new direct path.
+    ///
+    /// # Errors
+    /// When the phone does not, or Baileys does not understand the answer.
+    pub async fn reupload(&mut self, id: &str) -> anyhow::Result<String> {
+        let command = json!({ "do": "reupload", "id": id });
+        self.command(&command).await?;
+        let answer = self.outcome(&command, "reuploaded").await?;
+        Ok(answer["direct_path"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// The event that a command leads to.
+    async fn outcome(&mut self, command: &Value, event: &str) -> anyhow::Result<Value> {
+        let failed = |event: &Value| event["event"] == "failed" && event["do"] == command["do"];
+        let outcome = self.first(event, |seen| seen["event"] == event || failed(seen)).await?;
+        ensure!(!failed(&outcome), "Baileys cannot {command}: {outcome}");
+        Ok(outcome)
     }
 
     /// The first message with this text that nobody has claimed yet.

@@ -64,6 +64,7 @@ fn worker_with(site: &Site, number: usize, program: &str) -> anyhow::Result<Laun
     if site.mode == Mode::Simulated {
         launch = launch
             .variable("ROOKERY_WHATSAPP_URL", site.network_protocol_url()?)
+            .variable("ROOKERY_SIMULATED_MEDIA_CA", site.network_media_ca_file().display())
             .variable("ROOKERY_CONNECTS_PER_SECOND", SIMULATED_CONNECTS_PER_SECOND);
     }
     let launch = launch

@@ -1,5 +1,8 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
+mod calls;
+mod media;
+mod messages;
 mod people;
 mod types;
 
@@ -8,12 +11,18 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
+pub use buffa::MessageField;
+pub use calls::{Call, CallState};
+pub use media::{MediaKind, MediaReference, MediaRetryAnswer, StoredFile, UploadedMedia};
+pub use messages::{EventResponse, Vote, file_message};
+pub use people::{AppState, AppStateMutation, Profile, ProfilePicture};
 pub use types::{LedgerCiphertext, LedgerEntry, Linked, PhoneMessage, PhonePage, PhoneReceipt, ProvisionedAccount};
 
 use crate::http::{self, Answer};
 use crate::process::Launch;
 use crate::site::Site;
 use crate::wait::NotYet;
+pub use waproto::whatsapp;
 
 /// How the network is started.
 ///
@@ -24,7 +33,13 @@ pub fn launch(site: &Site) -> anyhow::Result<Launch> {
         .argument("--protocol-address")
         .argument(format!("127.0.0.1:{}", site.port("network-protocol")?))
         .argument("--http-address")
-        .argument(format!("127.0.0.1:{}", site.port("network-http")?));
+        .argument(format!("127.0.0.1:{}", site.port("network-http")?))
+        .argument("--media-address")
+        .argument(format!("127.0.0.1:{}", site.port("network-media")?))
+        .argument("--media-folder")
+        .argument(site.directory.data_of("network-media"))
+        .argument("--media-ca-file")
+        .argument(site.network_media_ca_file());
     for argument in &site.tuning.network_arguments {
         launch = launch.argument(argument);
     }
@@ -264,14 +279,6 @@ impl Phone {
     /// When the network refuses.
     pub async fn read(&self, ids: &[&str], from: &str) -> anyhow::Result<()> {
         self.do_quietly("read", &json!({ "ids": ids, "from": from })).await
-    }
-
-    /// Shows `to` that this phone is `composing`, `recording` or has `paused`.
-    ///
-    /// # Errors
-    /// When the network refuses.
-    pub async fn type_to(&self, to: &str, state: &str) -> anyhow::Result<()> {
-        self.do_quietly("typing", &json!({ "to": to, "state": state })).await
     }
 
     /// Takes the phone off the network, or brings it back.

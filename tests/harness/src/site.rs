@@ -163,6 +163,12 @@ impl Site {
         Ok(format!("ws://127.0.0.1:{}/ws/chat", self.port("network-protocol")?))
     }
 
+    /// The certificate of the authority that the simulated network's media store is signed by, in PEM; the network writes it at its start.
+    #[must_use]
+    pub fn network_media_ca_file(&self) -> PathBuf {
+        self.directory.root().join("network-media-ca.pem")
+    }
+
     /// Writes down what must stay as it is. The caller holds the ports: two services may ask for theirs at the same time.
     fn keep(&self, ports: &BTreeMap<String, u16>) -> anyhow::Result<()> {
         let kept = Kept {

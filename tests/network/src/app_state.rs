@@ -16,7 +16,9 @@ use crate::network::Network;
 use crate::node::{attribute, bytes_node, child, child_content, children_of, error, result};
 use crate::stanza::Session;
 
+pub mod changes;
 pub mod phone;
+pub mod reading;
 
 pub use phone::seed_push_name;
 
@@ -24,6 +26,8 @@ pub use phone::seed_push_name;
 #[derive(Debug, Default)]
 pub struct Collection {
     patches: Vec<Vec<u8>>,
+    /// Who wrote each patch; 0 is the phone.
+    writers: Vec<u16>,
 }
 
 impl Collection {
@@ -32,17 +36,23 @@ impl Collection {
         self.patches.len() as u64
     }
 
-    /// The patches, encoded, oldest first.
-    pub fn patches(&self) -> &[Vec<u8>] {
-        &self.patches
+    /// The patches after a version, oldest first: version, writing device and the patch, encoded.
+    pub fn after(&self, version: u64) -> Vec<(u64, u16, Vec<u8>)> {
+        let numbered = (1..).zip(&self.writers).zip(&self.patches);
+        let wanted = numbered.filter(|((number, _), _)| *number > version);
+        wanted
+            .map(|((number, writer), patch)| (number, *writer, patch.clone()))
+            .collect()
     }
 
-    /// Adds a patch. Clients leave the version out and expect the server to fill it in. `None` when it is not a patch.
-    pub fn append(&mut self, patch: &[u8]) -> Option<u64> {
+    /// Adds a patch that a device wrote. Clients leave the version out and expect the server to fill it in. `None` when it
+    /// is not a patch.
+    pub fn append(&mut self, patch: &[u8], writer: u16) -> Option<u64> {
         let mut patch = SyncdPatch::decode_from_slice(patch).ok()?;
         let version = self.version() + 1;
         patch.version = MessageField::some(SyncdVersion { version: Some(version) });
         self.patches.push(patch.encode_to_vec());
+        self.writers.push(writer);
         Some(version)
     }
 }
@@ -60,7 +70,7 @@ pub fn answer(network: &Arc<Network>, session: &Session, iq: &Node) -> Node {
             let Some(name) = attribute(request, "name") else {
                 continue;
             };
-            let (answer, written) = exchange(&mut state, &name, request);
+            let (answer, written) = exchange(&mut state, &name, request, session.device);
             collections.push(answer);
             if let Some(version) = written {
                 changed.push((name.into_owned(), version));
@@ -68,6 +78,7 @@ pub fn answer(network: &Arc<Network>, session: &Session, iq: &Node) -> Node {
         }
     }
     for (name, version) in changed {
+        reading::follow(network, &session.account, &name, version);
         notify(network, &session.account, Some(session.device), &name, version);
     }
     let sync = NodeBuilder::new("sync").children(collections).build();
@@ -75,7 +86,7 @@ pub fn answer(network: &Arc<Network>, session: &Session, iq: &Node) -> Node {
 }
 
 /// Reads or writes one collection; answers with the node and, if something was written, the new version.
-fn exchange(state: &mut AccountState, name: &str, request: &Node) -> (Node, Option<u64>) {
+fn exchange(state: &mut AccountState, name: &str, request: &Node, writer: u16) -> (Node, Option<u64>) {
     let known: u64 = attribute(request, "version")
         .and_then(|version| version.parse().ok())
         .unwrap_or(0);
@@ -97,7 +108,7 @@ fn exchange(state: &mut AccountState, name: &str, request: &Node) -> (Node, Opti
         }
         return (answer, None);
     }
-    match collection.append(patch) {
+    match collection.append(patch, writer) {
         Some(version) => (builder.attr("version", version).build(), Some(version)),
         None => {
             let refused = NodeBuilder::new("error")
@@ -175,10 +186,10 @@ mod tests {
     fn a_written_patch_gets_its_version_and_is_read_by_others() {
         let account = account();
         let mut state = account.state();
-        let (answer, written) = exchange(&mut state, "regular", &request(0, Some(patch())));
+        let (answer, written) = exchange(&mut state, "regular", &request(0, Some(patch())), 1);
         assert_eq!(written, Some(1));
         assert!(attribute_is(&answer, "version", "1"));
-        let (answer, _) = exchange(&mut state, "regular", &request(0, None));
+        let (answer, _) = exchange(&mut state, "regular", &request(0, None), 1);
         let patches = child(&answer, "patches").unwrap();
         let read = SyncdPatch::decode_from_slice(child_content(patches, "patch").unwrap()).unwrap();
         assert_eq!(read.version.into_option().unwrap().version, Some(1));
@@ -188,8 +199,8 @@ mod tests {
     fn a_writer_that_is_behind_gets_what_it_lacks_and_nothing_is_stored() {
         let account = account();
         let mut state = account.state();
-        exchange(&mut state, "regular", &request(0, Some(patch())));
-        let (answer, written) = exchange(&mut state, "regular", &request(0, Some(patch())));
+        exchange(&mut state, "regular", &request(0, Some(patch())), 1);
+        let (answer, written) = exchange(&mut state, "regular", &request(0, Some(patch())), 1);
         assert_eq!(written, None);
         assert!(attribute_is(&answer, "type", "error"));
         assert!(attribute_is(child(&answer, "error").unwrap(), "code", "409"));
@@ -201,7 +212,7 @@ mod tests {
     fn nothing_new_is_said_without_patches() {
         let account = account();
         let mut state = account.state();
-        let (answer, _) = exchange(&mut state, "regular", &request(0, None));
+        let (answer, _) = exchange(&mut state, "regular", &request(0, None), 1);
         assert!(child(&answer, "patches").is_none());
         assert!(attribute_is(&answer, "version", "0"));
     }
@@ -209,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_no_patch_is_refused() {
         let account = account();
-        let (answer, written) = exchange(&mut account.state(), "regular", &request(0, Some(vec![0xFF; 5])));
+        let (answer, written) = exchange(&mut account.state(), "regular", &request(0, Some(vec![0xFF; 5])), 1);
         assert_eq!(written, None);
         assert!(attribute_is(&answer, "type", "error"));
     }

@@ -39,6 +39,10 @@ pub enum FaultKind {
     RotateCertificate,
     /// Standing: phones neither receive nor send until the fault is deleted.
     PhoneOffline,
+    /// Standing: the media store answers an upload with `code` (503 without one), or later, when there is only `delay_ms`.
+    MediaUpload,
+    /// Standing: the same for a download. With a session it happens only to clients that name theirs: Baileys does not.
+    MediaDownload,
 }
 
 impl FaultKind {
@@ -82,6 +86,15 @@ impl Fault {
             (Some(_), None) => false,
         }
     }
+}
+
+/// What the media store does with a request in place of answering it at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MediaTrouble {
+    /// How long the request waits.
+    pub delay: Duration,
+    /// The status that answers it then, if it is refused.
+    pub code: Option<u16>,
 }
 
 /// The standing faults.
@@ -172,6 +185,19 @@ impl Faults {
                 .lock()
                 .iter()
                 .any(|rule| rule.kind == FaultKind::PhoneOffline && rule.concerns(Some(number)))
+    }
+
+    /// What happens to the next upload or download, if anything.
+    pub fn troubles_media(&self, kind: FaultKind, number: Option<Number>) -> Option<MediaTrouble> {
+        let fault = self.occasion(kind, number)?;
+        let code = match fault.delay_ms {
+            Some(_) => fault.code,
+            None => Some(fault.code.unwrap_or(503)),
+        };
+        Some(MediaTrouble {
+            delay: Duration::from_millis(fault.delay_ms.unwrap_or(0)),
+            code,
+        })
     }
 
     /// Damages the ciphertexts of a message on its way to this account, if a fault wants it. Only the last byte of the
@@ -271,6 +297,25 @@ mod tests {
         assert!(faults.refuses_connections(Some(number(11_111))));
         faults.add(fault(r#"{"kind":"refuse_connections"}"#));
         assert!(faults.refuses_connections(None));
+    }
+
+    #[test]
+    fn a_delayed_download_succeeds_and_a_failed_one_has_a_status() {
+        let faults = Faults::default();
+        faults.add(fault(r#"{"kind":"media_download","delay_ms":5,"count":1}"#));
+        faults.add(fault(r#"{"kind":"media_download","count":1}"#));
+        let trouble = |delay, code| {
+            Some(MediaTrouble {
+                delay: Duration::from_millis(delay),
+                code,
+            })
+        };
+        assert_eq!(faults.troubles_media(FaultKind::MediaDownload, None), trouble(5, None));
+        assert_eq!(
+            faults.troubles_media(FaultKind::MediaDownload, None),
+            trouble(0, Some(503))
+        );
+        assert_eq!(faults.troubles_media(FaultKind::MediaDownload, None), None);
     }
 
     #[test]

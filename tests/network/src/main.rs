@@ -4,6 +4,7 @@
 //! output; logs go to standard error.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
@@ -25,6 +26,18 @@ struct Arguments {
     /// Where the HTTP interface listens; port 0 picks a free one.
     #[arg(long, env = "ROOKERY_NETWORK_HTTP_ADDRESS", default_value = "127.0.0.1:0")]
     http_address: SocketAddr,
+
+    /// Where the media store listens, with HTTPS; port 0 picks a free one.
+    #[arg(long, env = "ROOKERY_NETWORK_MEDIA_ADDRESS", default_value = "127.0.0.1:0")]
+    media_address: SocketAddr,
+
+    /// A file to write the certificate of the media store's authority to, in PEM.
+    #[arg(long, env = "ROOKERY_NETWORK_MEDIA_CA_FILE")]
+    media_ca_file: Option<PathBuf>,
+
+    /// Where the media store keeps its files; without it in a temporary folder.
+    #[arg(long, env = "ROOKERY_NETWORK_MEDIA_FOLDER")]
+    media_folder: Option<PathBuf>,
 
     /// All keys, numbers and LIDs derive from it: the same seed and the same calls give the same people.
     #[arg(long, env = "ROOKERY_NETWORK_SEED", default_value = "rookery")]
@@ -54,6 +67,14 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_LID_MIGRATED")]
     lid_migrated: bool,
 
+    /// Seconds for which typing waits for a device that is not connected.
+    #[arg(long, env = "CHATSTATE_TTL_SECS", default_value_t = 0.0)]
+    typing_lifetime: f64,
+
+    /// Tell everybody about everybody's new about text and picture.
+    #[arg(long, env = "ROOKERY_NETWORK_EVERYBODY_ACQUAINTED")]
+    everybody_acquainted: bool,
+
     /// The format of the logs.
     #[arg(long, env = "ROOKERY_NETWORK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
@@ -80,6 +101,9 @@ async fn main() -> anyhow::Result<()> {
     let running = Network::start(Config {
         protocol_address: arguments.protocol_address,
         http_address: arguments.http_address,
+        media_address: arguments.media_address,
+        media_ca_file: arguments.media_ca_file,
+        media_folder: arguments.media_folder,
         seed: arguments.seed,
         phone_delay: Duration::from_millis(arguments.phone_delay),
         qr_lifetime: Duration::try_from_secs_f64(arguments.qr_lifetime)?,
@@ -87,6 +111,8 @@ async fn main() -> anyhow::Result<()> {
         code_lifetime: Duration::try_from_secs_f64(arguments.code_lifetime)?,
         ledger_limit: arguments.ledger_limit,
         lid_migrated: arguments.lid_migrated,
+        typing_lifetime: Duration::try_from_secs_f64(arguments.typing_lifetime)?,
+        everybody_acquainted: arguments.everybody_acquainted,
     })
     .await?;
     announce(&running);
@@ -118,6 +144,7 @@ fn announce(running: &network::Running) {
         "protocol_url": running.protocol_url(),
         "protocol_address": running.protocol_address().to_string(),
         "http_url": running.http_url(),
+        "media_address": running.media_address().to_string(),
         "root_key": running.root_key(),
     });
     println!("{ready}");

@@ -1,21 +1,29 @@
 //! The whole network: its shared state, and how it is started and stopped.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use parking_lot::RwLock;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use wacore_binary::builder::NodeBuilder;
 
 use crate::accounts::Directory;
+use crate::calls::Calls;
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
+use crate::media::MediaStore;
+use crate::media::tls::Certificates;
 use crate::pairing::Pairings;
+use crate::people::pictures::Gallery;
 use crate::phone::clock::PhoneClock;
 use crate::socket::SocketId;
 use crate::stats::Stats;
@@ -31,6 +39,12 @@ pub struct Config {
     pub protocol_address: SocketAddr,
     /// Where the HTTP interface listens; port 0 picks a free one.
     pub http_address: SocketAddr,
+    /// Where the media store listens, with HTTPS; port 0 picks a free one.
+    pub media_address: SocketAddr,
+    /// Where the certificate of the media store's authority is written, in PEM, before anything listens.
+    pub media_ca_file: Option<PathBuf>,
+    /// Where the media store keeps its files; without one in a temporary folder.
+    pub media_folder: Option<PathBuf>,
     /// All keys and numbers derive from it.
     pub seed: String,
     /// How long a phone takes before it reacts. Not 0 by default: a receipt that overtakes the sender's own bookkeeping
@@ -47,6 +61,10 @@ pub struct Config {
     /// Whether companions are told at pairing that their chats are kept by LID: whatsapp-rust then addresses people by LID
     /// on the wire (src/pair.rs:388-410).
     pub lid_migrated: bool,
+    /// How long typing waits for a device that is not connected. Zero: it is lost at once.
+    pub typing_lifetime: Duration,
+    /// Whether everybody hears of everybody's new about text and picture, not only those who asked for the account before.
+    pub everybody_acquainted: bool,
 }
 
 impl Default for Config {
@@ -55,6 +73,9 @@ impl Default for Config {
         Self {
             protocol_address: any_port,
             http_address: any_port,
+            media_address: any_port,
+            media_ca_file: None,
+            media_folder: None,
             seed: "rookery".to_owned(),
             phone_delay: Duration::from_millis(20),
             qr_lifetime: Duration::from_secs(60),
@@ -62,6 +83,8 @@ impl Default for Config {
             code_lifetime: Duration::from_secs(180),
             ledger_limit: 500_000,
             lid_migrated: false,
+            typing_lifetime: Duration::ZERO,
+            everybody_acquainted: false,
         }
     }
 }
@@ -74,6 +97,8 @@ pub struct Network {
     pub seed: Seed,
     /// The people.
     pub accounts: Directory,
+    /// The groups.
+    pub groups: Groups,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -82,8 +107,15 @@ pub struct Network {
     pub faults: Faults,
     /// Counters.
     pub stats: Stats,
+    /// Profile pictures.
+    pub pictures: Gallery,
     /// When phones act.
     pub phone_clock: PhoneClock,
+    /// Encrypted files.
+    pub media: MediaStore,
+    /// Calls.
+    pub calls: Calls,
+    media_authority: String,
     server: RwLock<Arc<ServerIdentity>>,
     rotations: AtomicU64,
     stanzas: AtomicU64,
@@ -95,19 +127,31 @@ impl Network {
     /// Starts a network on the configured addresses.
     ///
     /// # Errors
-    /// An address cannot be listened on.
+    /// An address cannot be listened on, or the media store's certificate or folder cannot be made.
     pub async fn start(config: Config) -> anyhow::Result<Running> {
         let protocol = TcpListener::bind(config.protocol_address).await?;
         let http = TcpListener::bind(config.http_address).await?;
+        let media = TcpListener::bind(config.media_address).await?;
+        let media_address = media.local_addr()?;
         let seed = Seed::new(config.seed.clone());
+        let certificates = Certificates::derive(&seed)?;
+        if let Some(file) = &config.media_ca_file {
+            std::fs::write(file, &certificates.authority)
+                .with_context(|| format!("cannot write {}", file.display()))?;
+        }
         let (phone_clock, ticks) = PhoneClock::new(config.phone_delay);
         let network = Arc::new(Self {
             accounts: Directory::default(),
+            groups: Groups::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
             stats: Stats::default(),
+            pictures: Gallery::served_at(format!("http://{}", http.local_addr()?)),
             phone_clock,
+            media: MediaStore::new(media_address.to_string(), seed.clone(), config.media_folder.clone())?,
+            calls: Calls::default(),
+            media_authority: certificates.authority,
             server: RwLock::new(Arc::new(ServerIdentity::derive(&seed, 0))),
             rotations: AtomicU64::new(0),
             stanzas: AtomicU64::new(0),
@@ -122,6 +166,7 @@ impl Network {
         let running = Running {
             protocol_address: protocol.local_addr()?,
             http_address: http.local_addr()?,
+            media_address,
             network: Arc::clone(&network),
             stop: stop.clone(),
             tasks: tasks.clone(),
@@ -134,6 +179,12 @@ impl Network {
             stop.clone(),
             accept_clients(Arc::clone(&network), protocol, stop.clone(), tasks.clone()),
         ));
+        tasks.spawn(crate::media::server::serve(
+            Arc::clone(&network),
+            media,
+            TlsAcceptor::from(certificates.server),
+            stop.clone(),
+        ));
         tasks.spawn(crate::http::serve(network, http, stop));
         tasks.close();
         Ok(running)
@@ -142,6 +193,11 @@ impl Network {
     /// The current key and certificates.
     pub fn server_identity(&self) -> Arc<ServerIdentity> {
         Arc::clone(&self.server.read())
+    }
+
+    /// The certificate of the media store's authority, in PEM: its clients must trust it.
+    pub fn media_authority(&self) -> &str {
+        &self.media_authority
     }
 
     /// Replaces the static key; clients that remember the old one fall back to the full handshake.
@@ -182,6 +238,7 @@ pub struct Running {
     network: Arc<Network>,
     protocol_address: SocketAddr,
     http_address: SocketAddr,
+    media_address: SocketAddr,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -205,6 +262,11 @@ impl Running {
     /// The address of the HTTP interface.
     pub fn http_url(&self) -> String {
         format!("http://{}", self.http_address)
+    }
+
+    /// Where the media store listens.
+    pub fn media_address(&self) -> SocketAddr {
+        self.media_address
     }
 
     /// The certificate root's public key, in hexadecimal.

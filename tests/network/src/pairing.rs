@@ -261,6 +261,7 @@ fn finish(network: &Arc<Network>, candidate: &Arc<Candidate>, stanza: &Node) -> 
         live: None,
         bootstrapped: false,
         provisioned: false,
+        held: Vec::new(),
     };
     network.ledger.record(Entry::of_account(
         EntryKind::Linked,

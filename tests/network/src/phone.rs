@@ -8,13 +8,20 @@
 
 pub mod bootstrap;
 pub mod clock;
+pub mod group;
+pub mod history;
 pub mod inbox;
+pub mod kinds;
+pub mod media;
+pub mod media_retry;
 pub mod outbox;
 pub mod peer;
 pub mod plaintext;
 pub mod receive;
 pub mod retry;
+pub mod secrets;
 pub mod send;
+pub mod sender_keys;
 pub mod signal;
 
 use std::collections::{HashMap, VecDeque};
@@ -29,8 +36,10 @@ use crate::keys::{Seed, key_pair, public_bytes, sign};
 use crate::network::Network;
 use crate::prekeys::Bundle;
 
+use history::History;
 use inbox::Inbox;
 use outbox::Outbox;
+use sender_keys::SenderKeys;
 use signal::SignalState;
 
 /// The only signed pre-key of a phone.
@@ -41,12 +50,20 @@ const SIGNED_PRE_KEY_ID: u32 = 1;
 pub struct Phone {
     /// Signal sessions.
     pub signal: SignalState,
+    /// Sender keys, for chats with many readers.
+    pub sender_keys: SenderKeys,
+    /// Whom its status is for.
+    pub status_audience: Vec<Arc<Account>>,
     /// What it has received.
     pub inbox: Inbox,
     /// What it has sent and may have to encrypt again.
     pub outbox: Outbox,
+    /// What it has from before its companions were linked.
+    pub history: History,
     /// How often it has asked again for a message.
     pub asked_again: HashMap<String, u32>,
+    /// What it does when a companion asks for a file again.
+    pub media_retry: media_retry::MediaRetryAnswer,
     offline: bool,
     held: VecDeque<Held>,
 }

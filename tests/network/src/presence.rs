@@ -1,4 +1,5 @@
-//! Who is available, and who is typing. Both are worth nothing later, so they are sent to connected devices only.
+//! Who is available, and who is typing. Both are worth nothing later, so they are sent to connected devices only; a network
+//! can be told to keep typing for a few seconds.
 //!
 //! Sources: Baileys Socket/chats.ts (`sendPresenceUpdate`, `handlePresenceUpdate`); wacore src/iq/presence. Baileys never
 //! says that it goes away, so the server does it when a connection ends.
@@ -11,6 +12,7 @@ use wacore_binary::{Jid, Node};
 use crate::accounts::{Account, AccountState, DeviceAddress, Spelling};
 use crate::network::Network;
 use crate::node::{address, attribute, children};
+use crate::people::{blocking, privacy};
 use crate::stanza::Session;
 
 /// Handles `<presence>` of a companion.
@@ -75,11 +77,12 @@ fn change(network: &Network, account: &Account, work: impl FnOnce(&mut AccountSt
     }
 }
 
-fn tell_subscribers(network: &Network, account: &Account) {
+/// Tells everybody who subscribed to an account's presence how it is now, as far as they may know.
+pub fn tell_subscribers(network: &Network, account: &Account) {
     let subscribers = account.state().subscribers.clone();
     for (subscriber, spelling) in subscribers {
-        let presence = presence_of(account, spelling);
         if let Some(receiver) = network.accounts.by_number(subscriber.number)
+            && let presence = presence_of(network, account, spelling, &receiver)
             && let Some(device) = receiver.state().device(subscriber.device)
         {
             device.send_transient(presence);
@@ -87,16 +90,22 @@ fn tell_subscribers(network: &Network, account: &Account) {
     }
 }
 
-fn presence_of(account: &Account, spelling: Spelling) -> Node {
+/// How a person appears to another one. Who may not know when somebody was last seen gets `last="deny"`; who may not even
+/// know whether somebody is there never sees the person available.
+fn presence_of(network: &Network, account: &Account, spelling: Spelling, viewer: &Account) -> Node {
+    let last_allowed = privacy::allows(network, account, "last", viewer);
     let state = account.state();
+    let settings = &state.settings;
+    let online_allowed = !settings.blocked.contains(viewer.number)
+        && (last_allowed || settings.privacy.value("online") != "match_last_seen");
     let builder = NodeBuilder::new("presence").attr("from", account.jid(spelling, 0));
-    if state.is_available() {
+    if state.is_available() && online_allowed {
         return builder.attr("type", "available").build();
     }
     let builder = builder.attr("type", "unavailable");
     match state.last_seen {
-        0 => builder.attr("last", "deny").build(),
-        seconds => builder.attr("last", seconds).build(),
+        seconds if last_allowed && seconds > 0 => builder.attr("last", seconds).build(),
+        _ => builder.attr("last", "deny").build(),
     }
 }
 
@@ -117,7 +126,7 @@ fn subscribe(network: &Network, session: &Session, stanza: &Node) -> Option<Node
             state.subscribers.push(subscriber);
         }
     }
-    Some(presence_of(&account, spelling))
+    Some(presence_of(network, &account, spelling, &session.account))
 }
 
 fn unsubscribe(network: &Network, session: &Session, stanza: &Node) {
@@ -138,17 +147,25 @@ pub fn typing_from_companion(network: &Arc<Network>, session: &Session, stanza: 
     }
 }
 
-/// Passes on `<composing/>`, `<composing media="audio"/>` or `<paused/>` to all devices of a person.
+/// Passes on `<composing/>`, `<composing media="audio"/>` or `<paused/>` to all devices of a person, or of a
+/// group's members.
 pub fn pass_on_typing(network: &Arc<Network>, author: &Account, to: &Jid, state: Node) {
+    if crate::groups::is_group(to) {
+        crate::groups::messages::pass_on_typing(network, author, to, &state);
+        return;
+    }
     let Some((receiver, spelling)) = network.accounts.find(to).zip(Spelling::of(to)) else {
         return;
     };
+    if blocking::blocks(&receiver, author.number) {
+        return;
+    }
     let typing = NodeBuilder::new("chatstate")
         .attr("from", author.jid(spelling, 0))
         .children([state])
         .build();
-    for device in &receiver.state().devices {
-        device.send_transient(typing.clone());
+    for device in &mut receiver.state().devices {
+        device.send_or_hold(typing.clone(), network.config.typing_lifetime);
     }
     crate::phone::receive::deliver(network, &receiver, typing);
 }

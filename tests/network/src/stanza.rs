@@ -9,7 +9,7 @@ use wacore_binary::Node;
 use crate::accounts::{Account, Device, DeviceAddress};
 use crate::network::Network;
 use crate::socket::SocketId;
-use crate::{iq, messages, presence};
+use crate::{calls, iq, messages, presence};
 
 /// A logged-in connection: which device of whom, over which socket.
 pub struct Session {
@@ -52,6 +52,7 @@ pub fn handle(network: &Arc<Network>, session: &Session, stanza: &Node) -> Vec<N
             messages::offline::acknowledged(session, stanza);
             Vec::new()
         }
+        "call" => calls::from_companion(network, session, stanza),
         "presence" => presence::from_companion(network, session, stanza),
         "chatstate" => {
             presence::typing_from_companion(network, session, stanza);

@@ -14,6 +14,7 @@ use crate::accounts::{Account, Number, Spelling};
 use crate::devices;
 use crate::network::Network;
 use crate::node::{address, attribute, child, children, content, empty, error, result};
+use crate::people::{pictures, profile};
 use crate::stanza::Session;
 
 /// Answers `iq usync`.
@@ -51,6 +52,9 @@ struct Protocols {
     lid: bool,
     contact: bool,
     status: bool,
+    business: bool,
+    picture: bool,
+    disappearing_mode: bool,
 }
 
 impl Protocols {
@@ -61,6 +65,9 @@ impl Protocols {
             lid: wants("lid"),
             contact: wants("contact"),
             status: wants("status"),
+            business: wants("business"),
+            picture: wants("picture"),
+            disappearing_mode: wants("disappearing_mode"),
         }
     }
 
@@ -70,6 +77,9 @@ impl Protocols {
             (self.lid, "lid"),
             (self.contact, "contact"),
             (self.status, "status"),
+            (self.business, "business"),
+            (self.picture, "picture"),
+            (self.disappearing_mode, "disappearing_mode"),
         ];
         wanted.into_iter().filter_map(|(wanted, name)| wanted.then_some(name))
     }
@@ -97,8 +107,19 @@ fn answer_user(network: &Arc<Network>, session: &Session, protocols: Protocols, 
     if protocols.contact {
         answers.push(NodeBuilder::new("contact").attr("type", "in").build());
     }
+    let viewer = &session.account;
     if protocols.status {
-        answers.push(empty("status"));
+        answers.push(profile::about_node(network, &account, viewer));
+    }
+    if protocols.business {
+        answers.extend(profile::business_node(&account));
+    }
+    if protocols.picture {
+        answers.extend(pictures::picture_node(network, &account, viewer));
+    }
+    if protocols.disappearing_mode {
+        let timer = account.state().settings.disappearing;
+        answers.push(timer.to_node());
     }
     let number = account.jid(Spelling::Number, 0);
     Some(builder.attr("pn_jid", number).children(answers).build())

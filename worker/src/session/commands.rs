@@ -386,6 +386,14 @@ impl Session {
                 "WhatsApp's server did not answer any attempt; the message may have been delivered",
             );
         }
+        let (waiting, settled) = {
+            let outgoing = self.outgoing.lock();
+            (outgoing.len(), outgoing.settled_messages())
+        };
+        if let Some(since) = self.stall.look(waiting, settled) {
+            tracing::warn!(session = %self.id(), waiting, "messages wait and none gets any further");
+            self.recorder.decide(Decision::Stalled { waiting, since });
+        }
         Next::Continue
     }
 }

@@ -58,6 +58,7 @@ pub struct OutgoingMessages {
     by_wa_id: HashMap<String, i64>,
     settled: HashSet<i64>,
     settled_order: VecDeque<i64>,
+    settled_messages: u64,
     highest: i64,
 }
 
@@ -189,6 +190,7 @@ impl OutgoingMessages {
     pub fn settle(&mut self, sequence: i64) {
         if let Some(outgoing) = self.unsettled.remove(&sequence) {
             self.by_wa_id.remove(&outgoing.message.wa_message_id);
+            self.settled_messages += 1;
         }
         self.remember(sequence);
     }
@@ -209,6 +211,12 @@ impl OutgoingMessages {
     #[must_use]
     pub fn is_settled(&self, sequence: i64) -> bool {
         self.settled.contains(&sequence)
+    }
+
+    /// How many messages were settled under this claim.
+    #[must_use]
+    pub fn settled_messages(&self) -> u64 {
+        self.settled_messages
     }
 
     /// Every unsettled message, in order.

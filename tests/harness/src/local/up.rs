@@ -121,7 +121,11 @@ async fn bring_up_one(site: &Site, service: Service) -> anyhow::Result<()> {
 /// A port that another program has taken since would only show as a server that ends right after its start.
 fn check_port(site: &Site, service: Service) -> anyhow::Result<()> {
     let names = match service {
-        Service::Network => vec!["network-protocol".to_owned(), "network-http".to_owned()],
+        Service::Network => vec![
+            "network-protocol".to_owned(),
+            "network-http".to_owned(),
+            "network-media".to_owned(),
+        ],
         other => vec![other.name()],
     };
     for name in names {
@@ -145,6 +149,10 @@ fn write_environment(site: &Site) -> anyhow::Result<()> {
     if site.mode == Mode::Simulated {
         lines.push(format!("ROOKERY_SIM_URL={}", site.http_url("network-http")?));
         lines.push(format!("ROOKERY_SIM_WS={}", site.network_protocol_url()?));
+        lines.push(format!(
+            "ROOKERY_SIM_MEDIA_CA={}",
+            site.network_media_ca_file().display()
+        ));
     }
     lines.extend([
         format!("ROOKERY_WEBHOOK_SINK_URL={}", site.http_url("webhook-sink")?),

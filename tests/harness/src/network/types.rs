@@ -37,9 +37,24 @@ pub struct PhoneMessage {
     pub from_phone: Option<String>,
     /// The sender's LID, where known.
     pub from_lid: Option<String>,
+    /// The chat.
+    #[serde(default)]
+    pub chat: String,
+    /// Whether a companion of the phone's own account sent it.
+    #[serde(default)]
+    pub from_me: bool,
     /// The kind.
     #[serde(rename = "type")]
     pub kind: String,
+    /// The message that a reaction, edit or revocation is about.
+    #[serde(default)]
+    pub target: Option<String>,
+    /// The `type` of the stanza, such as `text` or `media`.
+    #[serde(default)]
+    pub stanza_type: String,
+    /// The whole message as protobuf in base64; see [`PhoneMessage::message`].
+    #[serde(default)]
+    pub protobuf: String,
     /// The text, where it is one.
     #[serde(default)]
     pub text: Option<String>,

@@ -12,6 +12,7 @@ use crate::app_state::Collection;
 use crate::devices::SignedList;
 use crate::keys::Seed;
 use crate::messages::accepted::AcceptedMessages;
+use crate::people::Settings;
 use crate::phone::Phone;
 
 /// Baileys throws on this device number unless the account is hosted (Signal/libsignal.ts:423).
@@ -56,6 +57,8 @@ pub struct AccountState {
     pub accepted: AcceptedMessages,
     /// Patches by collection name.
     pub collections: HashMap<String, Collection>,
+    /// What the person tells about itself, and whom it lets see it.
+    pub settings: Settings,
 }
 
 impl Account {
@@ -113,6 +116,7 @@ impl AccountState {
             last_seen: 0,
             accepted: AcceptedMessages::default(),
             collections: HashMap::new(),
+            settings: Settings::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A companion device as the server knows it: its public keys, what waits for it, and the socket it is connected with.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::mailbox::Mailbox;
 use crate::prekeys::PreKeyStock;
@@ -26,6 +27,8 @@ pub struct Device {
     pub bootstrapped: bool,
     /// Whether it came from `POST /provision` and never uploads pre-keys.
     pub provisioned: bool,
+    /// Stanzas that are still worth something for a moment, with the end of it.
+    pub held: Vec<(Instant, wacore_binary::Node)>,
 }
 
 /// What a device publishes: identity, signed pre-key and one-time pre-keys.
@@ -77,6 +80,27 @@ impl Device {
         if let Some(live) = self.live.as_ref().filter(|live| live.active) {
             live.outbound.push_transient(stanza);
         }
+    }
+
+    /// The same, but a device that is not connected gets it if it connects within this time. Of several such stanzas from
+    /// one person the last one counts.
+    pub fn send_or_hold(&mut self, stanza: wacore_binary::Node, lifetime: Duration) {
+        if self.live.as_ref().is_some_and(|live| live.active) {
+            self.send_transient(stanza);
+        } else if !lifetime.is_zero() {
+            let from = stanza.attrs.get("from").cloned();
+            self.held.retain(|(_, held)| held.attrs.get("from") != from.as_ref());
+            self.held.push((Instant::now() + lifetime, stanza));
+        }
+    }
+
+    /// Takes out what was held and is still worth something.
+    pub fn take_held(&mut self) -> Vec<wacore_binary::Node> {
+        let now = Instant::now();
+        let held = std::mem::take(&mut self.held).into_iter();
+        held.filter(|(until, _)| now < *until)
+            .map(|(_, stanza)| stanza)
+            .collect()
     }
 
     /// Whether this socket is the device's current one.

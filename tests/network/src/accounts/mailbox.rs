@@ -73,6 +73,7 @@ impl Mailbox {
                 "message" => backlog.messages += 1,
                 "receipt" => backlog.receipts += 1,
                 "notification" => backlog.notifications += 1,
+                "call" => backlog.calls += 1,
                 _ => {}
             }
             stanza.attrs.insert("offline", place);
@@ -112,6 +113,7 @@ pub struct Backlog {
     messages: usize,
     receipts: usize,
     notifications: usize,
+    calls: usize,
 }
 
 impl Backlog {
@@ -126,7 +128,7 @@ impl Backlog {
             .attr("receipt", self.receipts)
             .attr("notification", self.notifications)
             .attr("appdata", 0)
-            .attr("call", 0)
+            .attr("call", self.calls)
             .build();
         let end = NodeBuilder::new("offline").attr("count", count).build();
         let mut all = Vec::with_capacity(count + 2);

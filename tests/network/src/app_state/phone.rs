@@ -1,4 +1,4 @@
-//! What a phone itself writes into the app state: the push name, under a key that it shares with its companions.
+//! How a phone itself writes into the app state, under a key that it shares with its companions.
 //!
 //! A patch is encrypted and carries two authentication codes over a hash of the whole collection, so that companions
 //! notice if anything was left out. Sources: wacore-appstate src/encode.rs, src/hash.rs:55-200, src/keys.rs; the first
@@ -11,20 +11,17 @@ use buffa::{Message, MessageField};
 use wacore_appstate::encode::encode_record;
 use wacore_appstate::hash::{HashState, generate_patch_mac};
 use wacore_appstate::keys::expand_app_state_keys;
-use waproto::whatsapp::sync_action_value::PushNameSetting;
 use waproto::whatsapp::syncd_mutation::SyncdOperation;
-use waproto::whatsapp::{KeyId, SyncActionValue, SyncdMutation, SyncdPatch};
+use waproto::whatsapp::{KeyId, SyncdMutation, SyncdPatch};
 
 use super::Collection;
+use super::changes::Change;
 use crate::accounts::Account;
 use crate::keys::Seed;
 use crate::network::Network;
 
 /// The collection that holds what a companion must know before it is usable.
-const CRITICAL: &str = "critical_block";
-
-/// The version of the push-name setting's schema.
-const PUSH_NAME_SCHEMA: i32 = 1;
+pub(super) const CRITICAL: &str = "critical_block";
 
 /// The key under which a phone encrypts its app state: six bytes of name, 32 bytes of key.
 pub struct AppStateKey {
@@ -56,55 +53,69 @@ pub fn seed_push_name(network: &Network, account: &Arc<Account>) {
 
 /// Writes the account's present push name and tells the companions.
 pub fn write_push_name(network: &Network, account: &Arc<Account>) {
+    let name = account.state().name.clone();
+    write(network, account, &Change::push_name(&name));
+}
+
+/// Writes the salt for tokens.
+pub fn write_salt(network: &Network, account: &Arc<Account>, salt: &[u8]) {
+    write(network, account, &Change::salt(salt));
+}
+
+/// Writes a change and tells the companions. Answers with the new version; `None` for something that cannot be removed
+/// because it is not there.
+pub fn write(network: &Network, account: &Arc<Account>, change: &Change) -> Option<u64> {
     let key = key(&network.seed, account);
     let version = {
         let mut state = account.state();
-        let name = state.name.clone();
-        let collection = state.collections.entry(CRITICAL.to_owned()).or_default();
-        let patch = push_name_patch(collection, &key, &name);
-        collection.append(&patch)
+        let collection = state.collections.entry(change.collection.to_owned()).or_default();
+        let patch = patch(collection, &key, change)?;
+        collection.append(&patch, 0)
     };
     if let Some(version) = version {
-        super::notify(network, account, None, CRITICAL, version);
+        super::notify(network, account, None, change.collection, version);
     }
+    version
 }
 
-fn push_name_patch(collection: &Collection, key: &AppStateKey, name: &str) -> Vec<u8> {
+fn patch(collection: &Collection, key: &AppStateKey, change: &Change) -> Option<Vec<u8>> {
     let keys = expand_app_state_keys(&key.bytes);
-    let value = SyncActionValue {
-        timestamp: Some(i64::try_from(crate::clock::unix_milliseconds()).unwrap_or(i64::MAX)),
-        push_name_setting: MessageField::some(PushNameSetting {
-            name: Some(name.to_owned()),
-        }),
-        ..Default::default()
+    let operation = if change.removes {
+        SyncdOperation::REMOVE
+    } else {
+        SyncdOperation::SET
     };
-    let index = br#"["setting_pushName"]"#;
+    let index = serde_json::to_vec(&change.index).ok()?;
     let (mutation, _) = encode_record(
-        SyncdOperation::SET,
-        index,
-        &value,
+        operation,
+        &index,
+        &change.value,
         &keys,
         &key.id,
         &rand::random(),
-        PUSH_NAME_SCHEMA,
+        change.version,
     );
     let mutations = vec![mutation];
 
     let mut hash = CollectionHash::of(collection);
+    if change.removes && !hash.contains(&mutations[0]) {
+        return None;
+    }
     hash.apply(&mutations);
     let version = collection.version() + 1;
     hash.state.version = version;
+    let name = change.collection;
     let mut patch = SyncdPatch {
         mutations,
-        snapshot_mac: Some(hash.state.generate_snapshot_mac(CRITICAL, &keys.snapshot_mac)),
+        snapshot_mac: Some(hash.state.generate_snapshot_mac(name, &keys.snapshot_mac)),
         key_id: MessageField::some(KeyId {
             id: Some(key.id.to_vec()),
         }),
         device_index: Some(0),
         ..Default::default()
     };
-    patch.patch_mac = Some(generate_patch_mac(&patch, CRITICAL, &keys.patch_mac, version));
-    patch.encode_to_vec()
+    patch.patch_mac = Some(generate_patch_mac(&patch, name, &keys.patch_mac, version));
+    Some(patch.encode_to_vec())
 }
 
 /// The hash over everything a collection contains, rebuilt from its patches. Values are not decrypted for it: the last 32
@@ -118,12 +129,17 @@ struct CollectionHash {
 impl CollectionHash {
     fn of(collection: &Collection) -> Self {
         let mut hash = Self::default();
-        for patch in collection.patches() {
-            if let Ok(patch) = SyncdPatch::decode_from_slice(patch) {
+        for (_, _, patch) in collection.after(0) {
+            if let Ok(patch) = SyncdPatch::decode_from_slice(&patch) {
                 hash.apply(&patch.mutations);
             }
         }
         hash
+    }
+
+    fn contains(&self, mutation: &SyncdMutation) -> bool {
+        let index = mutation.record.index.blob.as_ref();
+        index.is_some_and(|index| self.codes.contains_key(index))
     }
 
     fn apply(&mut self, mutations: &[SyncdMutation]) {
@@ -165,14 +181,14 @@ mod tests {
     }
 
     fn decode(collection: &Collection, place: usize) -> SyncdPatch {
-        SyncdPatch::decode_from_slice(&collection.patches()[place]).unwrap()
+        SyncdPatch::decode_from_slice(&collection.after(0)[place].2).unwrap()
     }
 
     #[test]
     fn a_companion_with_the_key_reads_the_push_name() {
         let mut collection = Collection::default();
         collection
-            .append(&push_name_patch(&collection, &test_key(), "Ada"))
+            .append(&patch(&collection, &test_key(), &Change::push_name("Ada")).unwrap(), 0)
             .unwrap();
         let patch = decode(&collection, 0);
         let keys = expand_app_state_keys(&test_key().bytes);
@@ -193,10 +209,13 @@ mod tests {
     fn a_second_name_replaces_the_first_in_the_hash() {
         let mut collection = Collection::default();
         collection
-            .append(&push_name_patch(&collection, &test_key(), "Ada"))
+            .append(&patch(&collection, &test_key(), &Change::push_name("Ada")).unwrap(), 0)
             .unwrap();
         collection
-            .append(&push_name_patch(&collection, &test_key(), "Grace"))
+            .append(
+                &patch(&collection, &test_key(), &Change::push_name("Grace")).unwrap(),
+                0,
+            )
             .unwrap();
         let keys = expand_app_state_keys(&test_key().bytes);
 

@@ -11,6 +11,7 @@ use super::phones::Linked;
 use super::problem::Problem;
 use crate::network::Network;
 use crate::pairing::qr;
+use crate::people::tokens;
 
 /// `POST /admin/mock-phone/scan-qr`, the text of a QR code as body: the contract of the upstream clients' own end-to-end
 /// suites. The client's push name decides whose phone scans it; the same name is always the same person.
@@ -27,6 +28,7 @@ pub(super) async fn scan_by_push_name(
         )
     })?;
     let account = network.accounts.get_or_create_named(&network.seed, &name);
+    tokens::configure(&network, &account, &name);
     let device = qr::scan(&network, &account, &text).await?;
     Ok(Json(Linked::new(&account, device)))
 }

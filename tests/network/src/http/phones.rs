@@ -7,34 +7,40 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use buffa::Message as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wacore_binary::Jid;
 use wacore_binary::builder::NodeBuilder;
+use waproto::whatsapp::Message;
 
 use super::problem::{Problem, read as read_body, read_address, read_number};
 use crate::accounts::directory::NewAccount;
 use crate::accounts::{Account, Spelling};
 use crate::messages::receipt;
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::pairing::{code, qr};
 use crate::phone::inbox::Page;
 use crate::phone::plaintext::Content;
 use crate::phone::{self, send as sending};
-use crate::{app_state, devices, node, presence as presences};
+use crate::{devices, node, presence as presences};
 
 /// The longest a long-poll waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-type Answer<T> = Result<Json<T>, Problem>;
+/// What a handler answers with.
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
-fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = network.accounts.by_number(read_number(number)?);
     account.ok_or_else(|| Problem::unknown_phone(number))
 }
 
 /// A person that can pick up a phone: load accounts may have none.
-fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = find(network, number)?;
     if !account.state().has_phone {
         return Err(Problem::new(
@@ -205,11 +211,34 @@ pub(super) async fn send(
     Path(number): Path<String>,
     body: Bytes,
 ) -> Answer<Value> {
-    let message: NewMessage = read_body(&body)?;
     let account = find_phone(&network, &number)?;
-    let to = read_address(&message.to)?;
-    let id = sending::send(&network, &account, &to, message.content.into())?;
+    let (to, content) = read_message(&body)?;
+    let id = sending::send(&network, &account, &to, content)?;
     Ok(Json(json!({ "id": id })))
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewProtobuf {
+    to: String,
+    protobuf: String,
+}
+
+/// Either a kind with its own fields, or any message as protobuf. Polls and events get the secret that they need.
+fn read_message(body: &[u8]) -> Result<(Jid, Content), Problem> {
+    let is_protobuf = read_body::<Value>(body)?.get("protobuf").is_some();
+    if !is_protobuf {
+        let message: NewMessage = read_body(body)?;
+        return Ok((read_address(&message.to)?, message.content.into()));
+    }
+    let new: NewProtobuf = read_body(body)?;
+    let bytes = BASE64
+        .decode(&new.protobuf)
+        .map_err(|error| Problem::unreadable(format!("the protobuf is not base64: {error}")))?;
+    let mut message = Message::decode_from_slice(&bytes)
+        .map_err(|error| Problem::unreadable(format!("the protobuf is no message: {error}")))?;
+    phone::secrets::ensure_secret(&mut message);
+    Ok((read_address(&new.to)?, Content::Message(Box::new(message))))
 }
 
 #[derive(Debug, Deserialize)]
@@ -248,6 +277,9 @@ pub(super) async fn received(
 pub(super) struct Read {
     ids: Vec<String>,
     from: Option<String>,
+    /// Whether voice notes were listened to as well.
+    #[serde(default)]
+    played: bool,
 }
 
 /// `POST /phones/{number}/read`: the person reads messages; their author hears of it, and the own companions too.
@@ -258,27 +290,36 @@ pub(super) async fn read(
 ) -> Answer<Value> {
     let read: Read = read_body(&body)?;
     let account = find_phone(&network, &number)?;
-    let senders = senders_of(&account, &read)?;
-    for (sender, ids) in &senders {
-        receipt::forward(&network, &account, 0, sender, ids, Some("read"));
+    let kind = if read.played { "played" } else { "read" };
+    for ((chat, sender), ids) in &senders_of(&account, &read)? {
+        receipt::forward_in_chat(&network, &account, 0, chat, Some(sender), ids, Some(kind));
     }
     Ok(Json(json!({ "read": read.ids.len() })))
 }
 
-/// The messages grouped by who sent them; `from` says it for messages that the phone does not know.
-fn senders_of(account: &Account, read: &Read) -> Result<Vec<(Jid, Vec<String>)>, Problem> {
+/// A chat, and somebody who wrote in it.
+type ChatAndSender = (Jid, Jid);
+
+/// The messages grouped by who sent them where; `from` says it for messages that the phone does not know.
+fn senders_of(account: &Account, read: &Read) -> Result<Vec<(ChatAndSender, Vec<String>)>, Problem> {
     let fallback = read.from.as_deref().map(read_address).transpose()?;
     let phone = account.phone();
-    let mut senders: Vec<(Jid, Vec<String>)> = Vec::new();
+    let mut senders: Vec<(ChatAndSender, Vec<String>)> = Vec::new();
     for id in &read.ids {
-        let known = phone.inbox.message(id).map(|message| message.sender.clone());
-        let sender = known.or_else(|| fallback.clone()).ok_or_else(|| {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "unknown_message",
-                format!("the phone has no message {id}"),
-            )
-        })?;
+        // Chats of two are told by the sender's device, so that the receipt uses the same spelling.
+        let known = phone.inbox.message(id).map(|message| {
+            let chat = message.chat.parse().ok().filter(is_shared_chat);
+            (chat.unwrap_or_else(|| message.sender.clone()), message.sender.clone())
+        });
+        let sender = known
+            .or_else(|| fallback.clone().map(|from| (from.clone(), from)))
+            .ok_or_else(|| {
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    "unknown_message",
+                    format!("the phone has no message {id}"),
+                )
+            })?;
         match senders.iter_mut().find(|(known, _)| *known == sender) {
             Some((_, ids)) => ids.push(id.clone()),
             None => senders.push((sender, vec![id.clone()])),
@@ -340,24 +381,6 @@ pub(super) async fn presence(
     let presence: Presence = read_body(&body)?;
     let account = find_phone(&network, &number)?;
     presences::set_phone(&network, &account, presence.state == PresenceState::Available);
-    Ok(StatusCode::NO_CONTENT)
-}
-
-#[derive(Debug, Deserialize)]
-pub(super) struct Profile {
-    name: String,
-}
-
-/// `POST /phones/{number}/profile`: a new push name; companions read it from the app state.
-pub(super) async fn profile(
-    State(network): State<Arc<Network>>,
-    Path(number): Path<String>,
-    body: Bytes,
-) -> Result<StatusCode, Problem> {
-    let profile: Profile = read_body(&body)?;
-    let account = find_phone(&network, &number)?;
-    account.state().name = profile.name;
-    app_state::phone::write_push_name(&network, &account);
     Ok(StatusCode::NO_CONTENT)
 }
 

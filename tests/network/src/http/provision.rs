@@ -220,6 +220,7 @@ impl CompanionKeys {
             live: None,
             bootstrapped: false,
             provisioned: true,
+            held: Vec::new(),
         }
     }
 }

@@ -12,6 +12,7 @@ use wacore_binary::{Jid, Node};
 use crate::accounts::{Account, Spelling};
 use crate::network::Network;
 use crate::node::attribute_is;
+use crate::people::blocking;
 
 /// A message on its way, already encrypted for each device.
 pub struct Envelope {
@@ -56,6 +57,10 @@ pub fn deliver(network: &Arc<Network>, envelope: &Envelope) {
         let Some(receiver) = network.accounts.find(&part.to) else {
             continue;
         };
+        // Groups are no private matter: there, blocked people are read like others.
+        if Spelling::of(&envelope.chat).is_some() && blocking::blocks(&receiver, envelope.author.number) {
+            continue;
+        }
         let Some(stanza) = stanza(envelope, &receiver, chat.as_deref(), part) else {
             continue;
         };

@@ -21,9 +21,9 @@ pub fn activate(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Nod
         }
         let first = !device.bootstrapped && !device.provisioned;
         device.bootstrapped = true;
-        (device.mailbox.take_backlog(), first)
+        (device.mailbox.take_backlog(), device.take_held(), first)
     });
-    let Some((backlog, first)) = activated else {
+    let Some((backlog, held, first)) = activated else {
         return Vec::new();
     };
     if first {
@@ -35,6 +35,7 @@ pub fn activate(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Nod
         network.stats.delivered(&stanza.tag);
         answers.push(stanza);
     }
+    answers.extend(held);
     answers
 }
 

@@ -1,8 +1,7 @@
 //! What a phone sends to a companion that logs in for the first time: the app-state key and the history.
 //!
 //! Without the key whatsapp-rust never finishes its first login when there is app state to read (src/client/node_io.rs:1324);
-//! without the history Baileys holds its events back for 20 seconds (Socket/chats.ts:1375-1430). The history rides inside
-//! the message, so no media server is needed (Baileys Utils/history.ts:142-155).
+//! without the history Baileys holds its events back for 20 seconds (Socket/chats.ts:1375-1430).
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use waproto::whatsapp::message::{
     AppStateSyncKey, AppStateSyncKeyData, AppStateSyncKeyFingerprint, AppStateSyncKeyId, AppStateSyncKeyShare,
     HistorySyncNotification, HistorySyncType as NotificationType, ProtocolMessage,
 };
-use waproto::whatsapp::{HistorySync, Message, Pushname};
+use waproto::whatsapp::{HistorySync, Message};
 
 use super::outbox::Sent;
 use super::{Held, send};
@@ -33,7 +32,10 @@ pub fn schedule(network: &Arc<Network>, account: &Arc<Account>, device: u16) {
     let account = Arc::clone(account);
     network.phone_clock.later(move |network| {
         send_to_peer(network, &account, device, key_share(network, &account));
-        send_to_peer(network, &account, device, history(&account));
+        let history = account.phone().history.clone();
+        for part in history.for_new_companion(network, &account) {
+            send_to_peer(network, &account, device, history_message(&part, None));
+        }
     });
 }
 
@@ -81,29 +83,36 @@ pub fn key_share(network: &Network, account: &Account) -> Message {
     })
 }
 
-/// An empty history with the account's own push name. Histories with chats belong to a later milestone.
-fn history(account: &Account) -> Message {
-    let history = HistorySync {
-        sync_type: HistorySyncType::INITIAL_BOOTSTRAP,
-        chunk_order: Some(0),
-        progress: Some(100),
-        pushnames: vec![Pushname {
-            id: Some(account.jid(Spelling::Number, 0).to_string()),
-            pushname: Some(account.state().name.clone()),
-        }],
-        ..Default::default()
-    };
+/// A part of the history as a message to a companion; `request` names the companion's request that it answers.
+///
+/// The part always rides inside the message, whatever its size: both clients read it there whatever its kind
+/// (Baileys Utils/history.ts:142-155; whatsapp-rust src/history_sync.rs:306-309).
+pub fn history_message(part: &HistorySync, request: Option<&str>) -> Message {
+    let bytes = part.encode_to_vec();
     protocol(ProtocolMessage {
         r#type: Some(ProtocolType::HISTORY_SYNC_NOTIFICATION),
         history_sync_notification: MessageField::some(HistorySyncNotification {
-            sync_type: Some(NotificationType::INITIAL_BOOTSTRAP),
-            chunk_order: Some(0),
-            progress: Some(100),
-            initial_hist_bootstrap_inline_payload: Some(compress(&history.encode_to_vec())),
+            sync_type: Some(notification_type(part.sync_type)),
+            chunk_order: part.chunk_order,
+            progress: part.progress,
+            initial_hist_bootstrap_inline_payload: Some(compress(&bytes)),
+            peer_data_request_session_id: request.map(str::to_owned),
             ..Default::default()
         }),
         ..Default::default()
     })
+}
+
+fn notification_type(kind: HistorySyncType) -> NotificationType {
+    match kind {
+        HistorySyncType::INITIAL_BOOTSTRAP => NotificationType::INITIAL_BOOTSTRAP,
+        HistorySyncType::INITIAL_STATUS_V3 => NotificationType::INITIAL_STATUS_V3,
+        HistorySyncType::FULL => NotificationType::FULL,
+        HistorySyncType::RECENT => NotificationType::RECENT,
+        HistorySyncType::PUSH_NAME => NotificationType::PUSH_NAME,
+        HistorySyncType::NON_BLOCKING_DATA => NotificationType::NON_BLOCKING_DATA,
+        HistorySyncType::ON_DEMAND => NotificationType::ON_DEMAND,
+    }
 }
 
 fn compress(bytes: &[u8]) -> Vec<u8> {

@@ -3,7 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use serde::Serialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Serialize, Serializer};
 use tokio::sync::Notify;
 use wacore_binary::Jid;
 
@@ -27,7 +29,7 @@ pub struct ReceivedMessage {
     pub chat: String,
     /// Whether a companion of this account sent it.
     pub from_me: bool,
-    /// `text`, `reaction`, `edit`, `revoke`, or `other` for kinds that this network does not know yet.
+    /// `text`, `reaction`, `edit`, `revoke`, or what [`super::kinds::name`] calls it.
     #[serde(rename = "type")]
     pub kind: &'static str,
     /// The text, or the emoji.
@@ -40,12 +42,18 @@ pub struct ReceivedMessage {
     pub timestamp: u64,
     /// How often the phone had to ask again before it could read it.
     pub retries: u32,
-    /// The message as protobuf, for a companion that asks for it.
-    #[serde(skip)]
+    /// The `type` of the stanza, such as `text` or `media`.
+    pub stanza_type: String,
+    /// The message as protobuf, without the wrapper of a message that an own companion sent; base64 in JSON.
+    #[serde(rename = "protobuf", serialize_with = "as_base64")]
     pub encoded: Vec<u8>,
     /// The sending device.
     #[serde(skip)]
     pub sender: Jid,
+}
+
+fn as_base64<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&BASE64.encode(bytes))
 }
 
 /// A receipt for something that this account has sent.

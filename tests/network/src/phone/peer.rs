@@ -1,11 +1,12 @@
-//! What companions ask their own phone for: the app-state key, and messages that they could not read.
+//! What companions ask their own phone for: the app-state key, messages that they could not read, and older history.
 //!
-//! Sources: Baileys Socket/messages-recv.ts, `requestPlaceholderResend`; whatsapp-rust src/pdo.rs.
+//! Sources: Baileys Socket/messages-recv.ts, `requestPlaceholderResend` and `fetchMessageHistory`; whatsapp-rust src/pdo.rs.
 
 use std::sync::Arc;
 
 use buffa::{Message as _, MessageField};
 use wacore_binary::Node;
+use waproto::whatsapp::message::peer_data_operation_request_message::HistorySyncOnDemandRequest;
 use waproto::whatsapp::message::peer_data_operation_request_response_message::PeerDataOperationResult;
 use waproto::whatsapp::message::peer_data_operation_request_response_message::peer_data_operation_result::PlaceholderMessageResendResponse;
 use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
@@ -15,13 +16,13 @@ use waproto::whatsapp::message::{
 };
 use waproto::whatsapp::{Message, MessageKey, WebMessageInfo};
 
-use super::bootstrap::{key_share, send_to_peer};
+use super::bootstrap::{history_message, key_share, send_to_peer};
 use crate::accounts::Account;
 use crate::network::Network;
 use crate::node::attribute;
 
-/// Answers a companion's request a moment later. Requests for older history belong to a later milestone and stay without
-/// an answer, as from a phone that has none.
+/// Answers a companion's request a moment later. A request for the history of a chat that the phone does not have stays
+/// without an answer.
 pub fn requested(network: &Arc<Network>, account: &Arc<Account>, device: u16, stanza: &Node, message: Message) {
     let Some(protocol) = message.protocol_message.into_option() else {
         return;
@@ -31,7 +32,10 @@ pub fn requested(network: &Arc<Network>, account: &Arc<Account>, device: u16, st
     } else {
         let id = attribute(stanza, "id").unwrap_or_default();
         let request = protocol.peer_data_operation_request_message.into_option();
-        request.and_then(|request| resend(account, &id, &request))
+        request.and_then(|request| match request.history_sync_on_demand_request.as_option() {
+            Some(wanted) => older_history(network, account, &id, wanted),
+            None => resend(account, &id, &request),
+        })
     };
     let Some(answer) = answer else {
         return;
@@ -40,6 +44,18 @@ pub fn requested(network: &Arc<Network>, account: &Arc<Account>, device: u16, st
     network
         .phone_clock
         .later(move |network| send_to_peer(network, &account, device, answer));
+}
+
+/// The messages of a chat before the oldest one that the companion has.
+fn older_history(
+    network: &Network,
+    account: &Account,
+    request_id: &str,
+    wanted: &HistorySyncOnDemandRequest,
+) -> Option<Message> {
+    let history = account.phone().history.clone();
+    let part = history.on_demand(network, wanted)?;
+    Some(history_message(&part, Some(request_id)))
 }
 
 /// The messages that the companion could not read, as far as the phone has them.

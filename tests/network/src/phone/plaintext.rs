@@ -9,6 +9,8 @@ use waproto::whatsapp::message::protocol_message::Type as ProtocolType;
 use waproto::whatsapp::message::{DeviceSentMessage, ExtendedTextMessage, ProtocolMessage, ReactionMessage};
 use waproto::whatsapp::{Message, MessageKey};
 
+use super::kinds;
+
 /// Adds random padding.
 pub fn pad(message: &Message) -> Vec<u8> {
     let length = rand::random_range(1..=16_u8);
@@ -25,7 +27,7 @@ pub fn unpad(bytes: &[u8]) -> Option<Message> {
 }
 
 /// What a person sends, and what one sees of what others send. Later kinds become further variants.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// Text.
     Text(String),
@@ -50,6 +52,8 @@ pub enum Content {
         /// The message.
         id: String,
     },
+    /// Anything else, as it is; only ever sent.
+    Message(Box<Message>),
 }
 
 impl Content {
@@ -60,6 +64,7 @@ impl Content {
             Self::Reaction { .. } => "reaction",
             Self::Edit { .. } => "edit",
             Self::Revoke { .. } => "revoke",
+            Self::Message(message) => kinds::name(message),
         }
     }
 
@@ -68,6 +73,7 @@ impl Content {
         match self {
             Self::Reaction { .. } => "reaction",
             Self::Text(_) | Self::Edit { .. } | Self::Revoke { .. } => "text",
+            Self::Message(message) => kinds::stanza_type(message),
         }
     }
 
@@ -78,6 +84,7 @@ impl Content {
             Self::Edit { .. } => Some("1"),
             Self::Revoke { .. } => Some("7"),
             Self::Text(_) | Self::Reaction { .. } => None,
+            Self::Message(message) => kinds::edit_attribute(message),
         }
     }
 
@@ -116,6 +123,7 @@ impl Content {
                 r#type: Some(ProtocolType::REVOKE),
                 ..Default::default()
             }),
+            Self::Message(message) => (**message).clone(),
         }
     }
 
@@ -165,6 +173,8 @@ fn text_of(message: &Message) -> Option<String> {
 /// Wraps a message for the sender's own devices, which must learn where it went.
 pub fn wrap_for_own_devices(message: Message, chat: &Jid) -> Message {
     Message {
+        // Secrets of polls and events are read from here (Baileys Socket/messages-send.ts, `relayMessage`).
+        message_context_info: message.message_context_info.clone(),
         device_sent_message: MessageField::some(DeviceSentMessage {
             destination_jid: Some(chat.to_string()),
             message: MessageField::some(message),
@@ -176,6 +186,7 @@ pub fn wrap_for_own_devices(message: Message, chat: &Jid) -> Message {
 
 /// Unwraps a message that another own device sent: the chat it went to, and the message.
 pub fn unwrap_from_own_device(message: Message) -> (Option<Jid>, Message) {
+    let context = message.message_context_info.clone();
     let Some(sent) = message.device_sent_message.into_option() else {
         return (
             None,
@@ -186,7 +197,11 @@ pub fn unwrap_from_own_device(message: Message) -> (Option<Jid>, Message) {
         );
     };
     let chat = sent.destination_jid.as_deref().and_then(|jid| jid.parse().ok());
-    (chat, sent.message.into_option().unwrap_or_default())
+    let mut inner = sent.message.into_option().unwrap_or_default();
+    if !inner.message_context_info.is_set() {
+        inner.message_context_info = context;
+    }
+    (chat, inner)
 }
 
 #[cfg(test)]

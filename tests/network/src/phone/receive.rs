@@ -9,9 +9,10 @@ use waproto::whatsapp::Message;
 use super::inbox::ReceivedMessage;
 use super::plaintext::{Content, unpad, unwrap_from_own_device};
 use super::signal::CiphertextKind;
-use super::{Held, PhoneKeys, peer, retry};
+use super::{Held, PhoneKeys, group, kinds, media_retry, peer, retry};
 use crate::accounts::Account;
 use crate::messages::receipt;
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::node::{address, attribute, attribute_is, children, children_of, content};
 
@@ -26,6 +27,7 @@ pub fn deliver(network: &Arc<Network>, account: &Arc<Account>, stanza: Node) {
     match stanza.tag.as_ref() {
         "message" => message(network, account, &stanza),
         "receipt" if attribute_is(&stanza, "type", "retry") => retry::requested(network, account, stanza),
+        "receipt" if attribute_is(&stanza, "type", "server-error") => media_retry::asked(network, account, stanza),
         "receipt" => note_receipt(account, &stanza),
         "chatstate" => note_typing(account, &stanza),
         _ => {}
@@ -35,11 +37,17 @@ pub fn deliver(network: &Arc<Network>, account: &Arc<Account>, stanza: Node) {
 fn note_receipt(account: &Account, stanza: &Node) {
     let kind = attribute(stanza, "type");
     let kind = kind.as_deref().unwrap_or("delivered");
-    let from = attribute(stanza, "from").unwrap_or_default();
+    let from = author_of(stanza);
     let mut phone = account.phone();
     for id in receipt::identifiers(stanza) {
         phone.inbox.add_receipt(id, from.to_string(), kind.to_owned());
     }
+}
+
+/// Who a stanza is from: in a chat with many, the one who wrote.
+fn author_of(stanza: &Node) -> std::borrow::Cow<'_, str> {
+    let participant = attribute(stanza, "participant");
+    participant.or_else(|| attribute(stanza, "from")).unwrap_or_default()
 }
 
 fn note_typing(account: &Account, stanza: &Node) {
@@ -48,20 +56,26 @@ fn note_typing(account: &Account, stanza: &Node) {
     };
     let recording = attribute_is(state, "media", "audio");
     let state = if recording { "recording" } else { state.tag.as_ref() };
-    let from = attribute(stanza, "from").unwrap_or_default();
+    let from = author_of(stanza);
     account.phone().inbox.add_typing(from.into_owned(), state.to_owned());
 }
 
 /// The sender of a message that a phone received.
-struct Sender {
-    account: Arc<Account>,
-    jid: Jid,
+pub(super) struct Sender {
+    /// The person.
+    pub(super) account: Arc<Account>,
+    /// The device, as it was spelled.
+    pub(super) jid: Jid,
 }
 
 fn message(network: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let Some(jid) = address(stanza, "from") else {
         return;
     };
+    if is_shared_chat(&jid) {
+        group::received(network, account, stanza, &jid);
+        return;
+    }
     let Some(sender) = network.accounts.find(&jid).map(|account| Sender { account, jid }) else {
         return;
     };
@@ -98,11 +112,12 @@ fn decrypt(
 
 fn read(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza: &Node, message: Message) {
     let own = sender.account.number == account.number;
+    // Baileys wraps also what is for its own phone only (Socket/messages-send.ts, `createParticipantNodes`).
+    let (destination, message) = unwrap_from_own_device(message);
     if own && attribute_is(stanza, "category", "peer") {
         peer::requested(network, account, sender.jid.device, stanza, message);
         return;
     }
-    let (destination, message) = unwrap_from_own_device(message);
     let chat = destination.filter(|_| own).unwrap_or_else(|| sender.jid.to_non_ad());
     keep(account, sender, stanza, &chat, own, &message);
     if !own {
@@ -110,10 +125,11 @@ fn read(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza:
     }
 }
 
-fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: bool, message: &Message) {
+/// Puts a message into the inbox.
+pub(super) fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: bool, message: &Message) {
     let id = attribute(stanza, "id").unwrap_or_default().into_owned();
     let (kind, text, target) = match Content::of(message) {
-        None => ("other", None, None),
+        None | Some(Content::Message(_)) => (kinds::name(message), None, None),
         Some(content) => {
             let kind = content.name();
             match content {
@@ -121,6 +137,7 @@ fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: 
                 Content::Reaction { id, emoji, .. } => (kind, Some(emoji), Some(id)),
                 Content::Edit { id, text } => (kind, Some(text), Some(id)),
                 Content::Revoke { id } => (kind, None, Some(id)),
+                Content::Message(_) => (kind, None, None),
             }
         }
     };
@@ -137,6 +154,7 @@ fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: 
         kind,
         text,
         target,
+        stanza_type: attribute(stanza, "type").unwrap_or_default().into_owned(),
         timestamp: attribute(stanza, "t").and_then(|t| t.parse().ok()).unwrap_or(0),
         retries,
         encoded: buffa::Message::encode_to_vec(message),

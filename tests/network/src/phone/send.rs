@@ -8,10 +8,12 @@ use waproto::whatsapp::Message;
 
 use super::outbox::Sent;
 use super::plaintext::{Content, pad, wrap_for_own_devices};
-use super::{Held, Phone, PhoneKeys};
+use super::{Held, Phone, PhoneKeys, group, kinds};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
+use crate::people::tokens;
 use crate::prekeys;
 
 /// What a phone is told to send.
@@ -27,8 +29,8 @@ pub struct Order {
 /// Why nothing can be sent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SendError {
-    /// Nobody has this address.
-    #[error("nobody on this network has the address {0}")]
+    /// Nobody has this address, or it is a group's that the person may not write in.
+    #[error("nobody on this network has the address {0}, or it is closed to this person")]
     Nobody(String),
     /// The account has no phone.
     #[error("this account has no phone")]
@@ -43,7 +45,7 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
     if !account.state().has_phone {
         return Err(SendError::NoPhone);
     }
-    if network.accounts.find(to).is_none() {
+    if network.accounts.find(to).is_none() && !group::may_send(network, account, to) {
         return Err(SendError::Nobody(to.to_string()));
     }
     let id = network.next_message_id();
@@ -60,6 +62,10 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
 
 /// Encrypts and hands out what was ordered.
 pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) {
+    if is_shared_chat(&order.to) {
+        group::carry_out(network, account, order);
+        return;
+    }
     let Some((receiver, spelling)) = network.accounts.find(&order.to).zip(Spelling::of(&order.to)) else {
         return;
     };
@@ -71,6 +77,7 @@ pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) 
         edit: order.content.edit_attribute(),
         peer: false,
     };
+    tokens::issue_from_phone(network, account, &receiver);
     let mut devices = companions(account, spelling);
     if receiver.number != account.number {
         devices.extend(companions(&receiver, spelling));
@@ -117,7 +124,7 @@ pub fn envelope(account: &Arc<Account>, sent: &Sent, parts: Vec<Part>, targeted:
         targeted,
         // A phone's identity needs no proof: it is the account's.
         signed_identity: None,
-        accompanying: Vec::new(),
+        accompanying: kinds::meta(&sent.message).into_iter().collect(),
     }
 }
 
@@ -153,7 +160,13 @@ pub fn encrypt(
     };
     match phone.signal.encrypt(keys, device, &pad(&message)) {
         Ok((kind, bytes)) => {
-            let enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            let mut enc = NodeBuilder::new("enc").attr("v", "2").attr("type", kind.name());
+            if let Some(media_type) = kinds::media_type(&sent.message) {
+                enc = enc.attr("mediatype", media_type);
+            }
+            if kinds::hides_failure(&sent.message) {
+                enc = enc.attr("decrypt-fail", "hide");
+            }
             Some(enc.bytes(bytes).build())
         }
         Err(error) => {

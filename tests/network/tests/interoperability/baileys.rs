@@ -35,6 +35,13 @@ impl Credentials {
     fn path(&self) -> &Path {
         self.0.path()
     }
+
+    /// A file with the certificate that the network's media store is signed by.
+    fn trust(&self, world: &World) -> PathBuf {
+        let file = self.path().join("media-ca.pem");
+        std::fs::write(&file, world.media_authority()).unwrap();
+        file
+    }
 }
 
 fn folder() -> PathBuf {
@@ -57,6 +64,7 @@ impl Baileys {
                 "--log",
                 &std::env::var("BAILEYS_LOG").unwrap_or_else(|_| "silent".to_owned()),
             ])
+            .env("NODE_EXTRA_CA_CERTS", credentials.trust(world))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -124,6 +132,28 @@ impl Baileys {
         self.command(json!({ "do": "send", "to": to, "text": text })).await;
         let sent = self.event("sent").await;
         sent["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Sends any kind of message and answers with its identifier; see `content.mjs` for how bytes are written.
+    pub(crate) async fn send_content(&mut self, to: &str, content: Value) -> String {
+        self.command(json!({ "do": "send-content", "to": to, "content": content }))
+            .await;
+        self.outcome("sent").await["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The event that a command leads to; fails if the command does.
+    pub(crate) async fn outcome(&mut self, name: &str) -> Value {
+        let event = self
+            .wait(name, |event| event["event"] == name || event["event"] == "failed")
+            .await;
+        assert_eq!(event["event"], name, "{event}");
+        event
+    }
+
+    /// Downloads and decrypts the file of a message.
+    pub(crate) async fn download(&mut self, id: &str) -> Value {
+        self.command(json!({ "do": "download", "id": id })).await;
+        self.outcome("media").await
     }
 
     /// The first event with this name that nobody has claimed yet.

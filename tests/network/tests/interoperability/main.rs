@@ -8,13 +8,21 @@
     reason = "a test fails by panicking, also in the functions that its story is told with"
 )]
 
+mod app_state;
 mod baileys;
+mod calls;
 mod companion;
 mod devices;
+mod groups;
+mod history;
 mod load;
+mod media;
 mod messages;
 mod pairing;
+mod people;
 mod protocol;
+mod secrets;
 mod settings;
+mod status;
 mod trouble;
 mod world;

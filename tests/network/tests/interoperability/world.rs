@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use buffa::Message as _;
 use network::{Config, Network, Running};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use waproto::whatsapp::Message;
 
 /// How long anything may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -16,6 +20,7 @@ pub(crate) struct World {
     http_url: String,
     protocol_url: String,
     root_key: String,
+    media_authority: String,
     http: reqwest::Client,
 }
 
@@ -52,6 +57,7 @@ impl World {
         let (http_url, protocol_url) = (running.http_url(), running.protocol_url());
         let root_key = running.root_key();
         Self {
+            media_authority: running.network().media_authority().to_owned(),
             running: Some(running),
             ..Self::at(http_url, protocol_url, root_key)
         }
@@ -65,6 +71,7 @@ impl World {
             http_url,
             protocol_url,
             root_key,
+            media_authority: String::new(),
             http: reqwest::Client::new(),
         }
     }
@@ -85,6 +92,11 @@ impl World {
     /// The certificate root's public key.
     pub(crate) fn root_key(&self) -> &str {
         &self.root_key
+    }
+
+    /// The certificate that the media store is signed by, when the network runs in this process.
+    pub(crate) fn media_authority(&self) -> &str {
+        &self.media_authority
     }
 
     /// Sends a request and expects success.
@@ -112,6 +124,58 @@ impl World {
     pub(crate) async fn get(&self, path: &str) -> Value {
         let url = format!("{}{path}", self.http_url);
         self.http.get(url).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Fetches bytes from an address that somebody was given.
+    pub(crate) async fn download(&self, url: &str) -> Option<Vec<u8>> {
+        let response = self.http.get(url).send().await.unwrap();
+        let found = response.status().is_success();
+        found.then_some(response.bytes().await.unwrap().to_vec())
+    }
+
+    /// Waits until one person has issued a privacy token to another.
+    pub(crate) async fn until_token(&self, issuer: &Person, holder: &Person) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let profile = self.get(&format!("/phones/{}/profile", issuer.number)).await;
+            let issued = profile["tokens_issued_to"].as_array().unwrap();
+            if issued.iter().any(|number| *number == holder.number) {
+                return;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "no token was issued: {profile}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Sends a request whose body or answer is a file.
+    pub(crate) async fn post_file(&self, path: &str, body: Vec<u8>) -> (StatusCode, Vec<u8>) {
+        let url = format!("{}{path}", self.http_url);
+        let response = self.http.post(url).body(body).send().await.unwrap();
+        let status = response.status();
+        (status, response.bytes().await.unwrap().to_vec())
+    }
+
+    /// A person's phone uploads a file; answers with what a message must say about it.
+    pub(crate) async fn phone_uploads(&self, person: &Person, kind: &str, file: &[u8]) -> Value {
+        let path = format!("/phones/{}/media?kind={kind}", person.number);
+        let (status, answer) = self.post_file(&path, file.to_vec()).await;
+        assert_eq!(status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer));
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// A person's phone sends any message; answers with its identifier.
+    pub(crate) async fn phone_sends_message(&self, from: &Person, to: &str, message: &Message) -> String {
+        let path = format!("/phones/{}/messages", from.number);
+        let protobuf = BASE64.encode(message.encode_to_vec());
+        let sent = self.post(&path, json!({ "to": to, "protobuf": protobuf })).await;
+        sent["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Waits until a person's phone has received the message with this identifier, and reads it.
+    pub(crate) async fn phone_reads_message(&self, person: &Person, id: &str) -> (Value, Message) {
+        let received = self.phone_has(person, "messages", |message| message["id"] == id).await;
+        let bytes = BASE64.decode(received["protobuf"].as_str().unwrap()).unwrap();
+        (received, Message::decode_from_slice(&bytes).unwrap())
     }
 
     /// Deletes all faults.
