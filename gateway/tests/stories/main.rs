@@ -20,6 +20,7 @@ mod messages;
 mod outages;
 mod pairing;
 mod people;
+mod people_changes;
 mod row_security;
 mod secrets;
 mod sessions;

@@ -5,7 +5,7 @@ use std::io::Cursor;
 use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::network::Phone;
+use harness::network::{CallState, Phone};
 use harness::wait::{NotYet, wait_for};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -174,8 +174,8 @@ async fn a_blocked_person_does_not_come_through(story: &Story) -> anyhow::Result
     let carlos = scene.phone("Carlos").await?;
     let block = path(&session, &format!("/contacts/{}/block", carlos.number));
     done(&scene, Method::PUT, &block, None).await?;
-    let blocked = session.owner.profile().await?;
-    ensure!(blocked["blocked"] == json!([carlos.number]), "{blocked}");
+    let on_phone = session.owner.profile().await?;
+    ensure!(on_phone.blocked == [carlos.number.clone()], "{on_phone:?}");
     let listed = get(&scene, &path(&session, "/blocked")).await?;
     ensure!(
         listed["data"][0]["phone"] == *carlos.number && listed["data"][0]["lid"] == *carlos.lid,
@@ -224,10 +224,12 @@ async fn a_saved_contact_is_in_the_phones_address_book(story: &Story) -> anyhow:
     let contact = path(&session, &format!("/contacts/{}", carlos.number));
     let body = json!({ "name": "Carlos Pérez", "first_name": "Carlos", "on_phone": true });
     done(&scene, Method::PUT, &contact, Some(body)).await?;
-    let entry = entry(&session.owner, &["contact", &format!("{}@s.whatsapp.net", carlos.number)]).await?;
-    ensure!(entry.to_string().contains("Carlos Pérez"), "{entry}");
-    let book = session.owner.profile().await?;
-    ensure!(book["contacts"][&carlos.number] == "Carlos Pérez", "{book}");
+    let jid = format!("{}@s.whatsapp.net", carlos.number);
+    let shared = session.owner.app_state().await?;
+    let entry = shared.entry(&["contact", &jid]).context("no entry for Carlos")?;
+    ensure!(entry.value.to_string().contains("Carlos Pérez") && entry.device != 0, "{entry:?}");
+    let book = session.owner.profile().await?.contacts;
+    ensure!(book.get(&carlos.number).is_some_and(|name| name == "Carlos Pérez"), "{book:?}");
     event(&scene, "contact.updated", |data| data["changes"]["name"] == "Carlos Pérez").await?;
     until(
         &scene,
@@ -247,18 +249,10 @@ async fn a_saved_contact_is_in_the_phones_address_book(story: &Story) -> anyhow:
     ensure!(known["name"] == "Carlos (tiles)", "{known}");
 
     done(&scene, Method::DELETE, &contact, None).await?;
-    let book = session.owner.profile().await?;
-    let name = &book["contacts"][&carlos.number];
-    ensure!(name.is_null() || name == "", "{book}");
+    let book = session.owner.profile().await?.contacts;
+    ensure!(book.get(&carlos.number).is_none_or(String::is_empty), "{book:?}");
     until(&scene, &contact, "the name to be gone", |known| known["name"].is_null()).await?;
     Ok(())
-}
-
-/// The entry of the app state with this index, as the phone reads it.
-async fn entry(phone: &Phone, index: &[&str]) -> anyhow::Result<Value> {
-    let entries = phone.app_state().await?;
-    let found = entries.iter().find(|entry| entry["index"] == json!(index));
-    found.cloned().with_context(|| format!("no {index:?} among {entries:?}"))
 }
 
 async fn the_presence_of_a_person_is_told_and_kept(story: &Story) -> anyhow::Result<()> {
@@ -309,19 +303,20 @@ async fn the_accounts_profile_is_what_others_see(story: &Story) -> anyhow::Resul
     ensure!(photo.status == 200, "{photo}");
 
     let seen = session.owner.profile().await?;
-    ensure!(seen["name"] == "Tiles & Co" && seen["about"] == "We answer from 9 to 18", "{seen}");
-    let jpeg = STANDARD.decode(seen["picture"]["data"].as_str().context("a picture")?)?;
+    ensure!(seen.name == "Tiles & Co" && seen.about == "We answer from 9 to 18", "{seen:?}");
+    let kept = seen.picture.context("the phone shows no picture")?;
+    let jpeg = STANDARD.decode(&kept.data)?;
     ensure!(jpeg.starts_with(&[0xFF, 0xD8, 0xFF]), "the picture is a JPEG");
     let own = get(&scene, &profile).await?;
     ensure!(
         own["name"] == "Tiles & Co"
             && own["about"] == "We answer from 9 to 18"
-            && own["picture_id"] == seen["picture"]["id"]
+            && own["picture_id"] == *kept.id
             && own["phone"] == *session.owner.number,
         "{own}"
     );
     let own_picture = get(&scene, &format!("{profile}/picture")).await?;
-    ensure!(own_picture["id"] == seen["picture"]["id"], "{own_picture}");
+    ensure!(own_picture["id"] == *kept.id, "{own_picture}");
 
     let contact = path(&viewer, &format!("/contacts/{}", session.owner.number));
     let about = get(&scene, &format!("{contact}/about")).await?;
@@ -341,7 +336,7 @@ async fn the_accounts_profile_is_what_others_see(story: &Story) -> anyhow::Resul
 
     done(&scene, Method::DELETE, &format!("{profile}/picture"), None).await?;
     let seen = session.owner.profile().await?;
-    ensure!(seen["picture"].is_null(), "{seen}");
+    ensure!(seen.picture.is_none(), "{seen:?}");
     Ok(())
 }
 
@@ -364,9 +359,12 @@ async fn privacy_is_changed_as_the_phone_sees_it(story: &Story) -> anyhow::Resul
         ("online", "match_last_seen"),
         ("profile", "all"),
     ] {
-        ensure!(seen["privacy"][category] == value, "{category}: {seen}");
+        ensure!(
+            seen.privacy.get(category).is_some_and(|seen| seen == value),
+            "{category}: {seen:?}"
+        );
     }
-    ensure!(seen["disappearing_seconds"] == 604_800, "{seen}");
+    ensure!(seen.disappearing_seconds == 604_800, "{seen:?}");
     // One exception less: the list that is there is changed, not replaced.
     let body = json!({
         "privacy": { "about": "contact_blacklist" },
@@ -399,12 +397,14 @@ async fn labels_are_the_same_on_the_phone_and_in_the_api(story: &Story) -> anyho
     let label = format!("{labels}/{id}");
     until(&scene, &labels, "the label to be listed", |page| page["data"][0]["id"] == id).await?;
     done(&scene, Method::PATCH, &label, Some(json!({ "name": "Paid" }))).await?;
-    let on_phone = entry(&session.owner, &["label_edit", id]).await?;
-    ensure!(on_phone.to_string().contains("Paid"), "{on_phone}");
+    let shared = session.owner.app_state().await?;
+    let on_phone = shared.entry(&["label_edit", id]).context("the phone has no such label")?;
+    ensure!(on_phone.value.to_string().contains("Paid"), "{on_phone:?}");
     let chat = format!("{label}/chats/{}", carlos.number);
     done(&scene, Method::PUT, &chat, None).await?;
     let jid = format!("{}@s.whatsapp.net", carlos.number);
-    entry(&session.owner, &["label_jid", id, &jid]).await?;
+    let shared = session.owner.app_state().await?;
+    ensure!(shared.entry(&["label_jid", id, &jid]).is_some(), "{shared:?}");
     event(&scene, "label.updated", |data| {
         data["id"] == id && data["attached"] == true && data["chat"]["phone"] == *carlos.number
     })
@@ -443,13 +443,13 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
     let ended = async |call: &str, outcome: &str| {
         event(&scene, "call.ended", |data| data["id"] == call && data["outcome"] == outcome).await
     };
-    let on_network = async |call: &str, state: &str| {
-        wait_for(format!("the call to be {state}"), PATIENCE, async || {
+    let rejected_on_network = async |call: &str| {
+        wait_for("the call to be rejected", PATIENCE, async || {
             let seen = carlos.call_state(call).await?;
-            if seen["state"] == state {
+            if seen.state == CallState::Rejected {
                 return Ok(());
             }
-            Err(NotYet::because(seen))
+            Err(NotYet::because(format!("{seen:?}")))
         })
         .await
     };
@@ -459,11 +459,11 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
     let reject = path(&session, &format!("/calls/{by_hand}/reject"));
     done(&scene, Method::POST, &reject, Some(json!({}))).await?;
     ended(&by_hand, "rejected").await?;
-    on_network(&by_hand, "rejected").await?;
+    rejected_on_network(&by_hand).await?;
 
     let missed = carlos.call(&session.owner.number, false).await?;
     received(&missed).await?;
-    carlos.about_call(&missed, &json!({ "action": "end" })).await?;
+    carlos.end_call(&missed, None).await?;
     ended(&missed, "missed").await?;
     let calls = path(&session, "/calls");
     let listed = until(&scene, &calls, "both calls to be listed", |page| {
@@ -486,7 +486,7 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
         scene.wait_for_status(&session.id, status).await?;
     }
     let at_once = carlos.call(&session.owner.number, false).await?;
-    on_network(&at_once, "rejected").await?;
+    rejected_on_network(&at_once).await?;
     ended(&at_once, "rejected").await?;
     Ok(())
 }

@@ -102,15 +102,18 @@ pub(super) async fn check_contacts(
         let lookup = Lookup::Contact(ContactLookup::OnWhatsapp { contacts: open.clone() });
         let found: Vec<OnWhatsapp> = look_up(&app, &call, lookup).await?;
         let fresh: Vec<(String, OnWhatsapp)> = open.iter().map(Address::to_string).zip(found).collect();
-        promptly(async {
+        let asked: Vec<String> = fresh.iter().map(|(number, _)| number.clone()).collect();
+        let kept = promptly(async {
             let mut transaction = app.store().tenant(call.tenant.tenant).await?;
             sessions::find(&mut transaction, call.session).await?;
             transaction.remember_number_checks(call.session, &fresh).await?;
-            Ok(transaction.commit().await?)
+            // Read again for the database's time: the same answer given later must say the same.
+            let kept = transaction.number_checks(call.session, &asked, DEFAULT_MAX_AGE).await?;
+            transaction.commit().await?;
+            Ok(kept)
         })
         .await?;
-        let now = Utc::now();
-        answers.extend(fresh.into_iter().map(|(number, found)| (number, (found, now))));
+        answers.extend(kept.into_iter().map(|kept| (kept.number, (kept.found, kept.checked_at))));
     }
     let data = submission
         .body

@@ -187,8 +187,8 @@ fn on_whatsapp(asked: &Jid, result: &IsOnWhatsAppResult) -> OnWhatsapp {
         .and_then(|verified| verified.name.as_deref());
     OnWhatsapp {
         exists: result.is_registered,
-        phone: first(|jid| jid.is_pn()),
-        lid: first(|jid| jid.is_lid()),
+        phone: first(Jid::is_pn),
+        lid: first(Jid::is_lid),
         is_business: result.is_business,
         verified_name: verified_name.map(foreign),
     }
