@@ -5,11 +5,15 @@
 
 pub mod api_keys;
 pub mod chats;
+pub mod calls;
 pub mod commands;
+pub mod contacts;
 pub mod events;
 pub mod media;
+pub mod labels;
 pub mod messages;
 pub mod operations;
+pub mod profile;
 pub mod sessions;
 pub mod statistics;
 pub mod tenants;
@@ -27,6 +31,10 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(chats::routes())
         .merge(statistics::routes())
         .merge(media::routes())
+        .merge(contacts::routes())
+        .merge(profile::routes())
+        .merge(labels::routes())
+        .merge(calls::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
-use shared::event::{
-    EventType, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged,
-    PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
-};
+use shared::event::{CallEnded, CallReceived, ContactUpdated, EventType, LabelUpdated, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged};
 use shared::ids::Region;
 use shared::message::Message;
 use utoipa::ToSchema;
@@ -91,6 +88,10 @@ fn data_of(event_type: EventType, schemas: &mut Schemas) -> Value {
         EventType::MessageReaction => reference::<MessageReaction>(schemas),
         EventType::MessageFailed => reference::<MessageFailed>(schemas),
         EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
+        EventType::ContactUpdated => reference::<ContactUpdated>(schemas),
+        EventType::LabelUpdated => reference::<LabelUpdated>(schemas),
+        EventType::CallReceived => reference::<CallReceived>(schemas),
+        EventType::CallEnded => reference::<CallEnded>(schemas),
         EventType::WebhookDisabled => reference::<WebhookDisabled>(schemas),
         EventType::TenantQuota => reference::<QuotaReached>(schemas),
         EventType::WebhookTest => json!({

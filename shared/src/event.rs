@@ -17,9 +17,11 @@ use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
 
+pub mod people;
 pub mod session;
 pub mod tenant;
 
+pub use people::{CallEnded, CallReceived, ContactUpdated, LabelUpdated};
 pub use session::{SessionRestricted, SessionStalled};
 
 words! {
@@ -63,6 +65,14 @@ words! {
         ChatDeleted = "chat.deleted",
         /// A part of the phone's history was stored.
         HistorySynced = "history.synced",
+        /// Something about a person is different.
+        ContactUpdated = "contact.updated",
+        /// A label is different, or is put on or taken off a chat.
+        LabelUpdated = "label.updated",
+        /// Somebody calls.
+        CallReceived = "call.received",
+        /// A call has ended.
+        CallEnded = "call.ended",
         /// A webhook gets nothing any more.
         WebhookDisabled = "webhook.disabled",
         /// The tenant has used up a quota.
@@ -114,6 +124,14 @@ pub enum Event {
     ChatDeleted(ChatDeleted),
     /// See [`EventType::HistorySynced`].
     HistorySynced(HistorySynced),
+    /// See [`EventType::ContactUpdated`].
+    ContactUpdated(ContactUpdated),
+    /// See [`EventType::LabelUpdated`].
+    LabelUpdated(LabelUpdated),
+    /// See [`EventType::CallReceived`].
+    CallReceived(CallReceived),
+    /// See [`EventType::CallEnded`].
+    CallEnded(CallEnded),
 }
 
 /// The data of `session.status`.
@@ -326,6 +344,10 @@ impl Event {
             Self::ChatUpdated(_) => EventType::ChatUpdated,
             Self::ChatDeleted(_) => EventType::ChatDeleted,
             Self::HistorySynced(_) => EventType::HistorySynced,
+            Self::ContactUpdated(_) => EventType::ContactUpdated,
+            Self::LabelUpdated(_) => EventType::LabelUpdated,
+            Self::CallReceived(_) => EventType::CallReceived,
+            Self::CallEnded(_) => EventType::CallEnded,
         }
     }
 }

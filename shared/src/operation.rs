@@ -6,15 +6,19 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod call;
 pub mod chat;
 pub mod contact;
 pub mod group;
+pub mod label;
 pub mod message;
 pub mod profile;
 
+pub use call::CallOperation;
 pub use chat::ChatOperation;
 pub use contact::ContactOperation;
 pub use group::GroupOperation;
+pub use label::LabelOperation;
 pub use message::MessageOperation;
 pub use profile::ProfileOperation;
 
@@ -32,6 +36,10 @@ pub enum Operation {
     Group(GroupOperation),
     /// About the account itself: name, about, picture, privacy.
     Profile(ProfileOperation),
+    /// About labels.
+    Label(LabelOperation),
+    /// About calls.
+    Call(CallOperation),
 }
 
 impl Operation {
@@ -44,6 +52,8 @@ impl Operation {
             Self::Contact(operation) => operation.kind(),
             Self::Group(operation) => operation.kind(),
             Self::Profile(operation) => operation.kind(),
+            Self::Label(operation) => operation.kind(),
+            Self::Call(operation) => operation.kind(),
         }
     }
 
@@ -52,7 +62,9 @@ impl Operation {
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Group(operation) => operation.is_repeatable(),
-            Self::Message(_) | Self::Chat(_) | Self::Contact(_) | Self::Profile(_) => true,
+            Self::Message(_) | Self::Chat(_) | Self::Contact(_) | Self::Profile(_) | Self::Label(_) | Self::Call(_) => {
+                true
+            }
         }
     }
 }

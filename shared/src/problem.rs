@@ -53,6 +53,12 @@ words! {
         MediaTooLarge = "media_too_large",
         /// The file is not what its kind must be.
         UnsupportedMedia = "unsupported_media",
+        /// Nothing is known of such a person.
+        ContactNotFound = "contact_not_found",
+        /// There is no such label.
+        LabelNotFound = "label_not_found",
+        /// There is no such call.
+        CallNotFound = "call_not_found",
         /// There is no such command.
         CommandNotFound = "command_not_found",
         /// There is no such event.
@@ -110,6 +116,9 @@ impl Code {
             | Self::MessageNotFound
             | Self::ChatNotFound
             | Self::MediaNotFound
+            | Self::ContactNotFound
+            | Self::LabelNotFound
+            | Self::CallNotFound
             | Self::CommandNotFound
             | Self::NotFoundOnWhatsapp
             | Self::EventNotFound
@@ -166,6 +175,9 @@ impl Code {
             Self::MediaNotFound => "There is no such file",
             Self::MediaTooLarge => "The file is too large",
             Self::UnsupportedMedia => "The file is not of a kind that can be sent like this",
+            Self::ContactNotFound => "Nothing is known of this person",
+            Self::LabelNotFound => "There is no such label",
+            Self::CallNotFound => "There is no such call",
             Self::CommandNotFound => "There is no such command",
             Self::EventNotFound => "There is no such event",
             Self::WebhookNotFound => "There is no such webhook",

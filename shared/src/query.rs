@@ -9,6 +9,12 @@ use crate::address::Address;
 use crate::ids::{SessionId, WorkerId};
 use crate::session::SessionStatus;
 
+pub mod contact;
+pub mod profile;
+
+pub use contact::ContactLookup;
+pub use profile::ProfileLookup;
+
 /// A question, as JSON, to [`crate::subject::queries_of`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
@@ -40,17 +46,8 @@ pub enum Lookup {
     Contact(ContactLookup),
     /// About groups.
     Group(GroupLookup),
-}
-
-/// What can be asked about people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum ContactLookup {
-    /// Which of these use WhatsApp.
-    OnWhatsapp {
-        /// The people.
-        contacts: Vec<Address>,
-    },
+    /// About the account itself.
+    Profile(ProfileLookup),
 }
 
 /// What can be asked about groups.

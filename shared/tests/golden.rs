@@ -11,8 +11,9 @@ use chrono::{DateTime, Utc};
 use shared::address::Party;
 use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location, Media, MediaStatus};
+use shared::event::people::CallEnd;
 use shared::event::{
-    ChatDeleted, ChatUpdated, Draft, Event, HistoryKind, HistorySynced, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, Draft, Event, HistoryKind, HistorySynced, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{
@@ -323,6 +324,33 @@ fn events() -> Vec<Event> {
             from: party(),
             presence: "composing".into(),
             last_seen: None,
+        }),
+        Event::ContactUpdated(ContactUpdated {
+            contact: party(),
+            changes: serde_json::Map::from_iter([
+                ("name".to_owned(), "Carlos P\u{e9}rez".into()),
+                ("about".to_owned(), serde_json::Value::Null),
+                ("is_blocked".to_owned(), true.into()),
+            ]),
+        }),
+        Event::LabelUpdated(LabelUpdated {
+            id: "7".into(),
+            name: Some("Paid".into()),
+            color: Some(3),
+            deleted: false,
+            chat: None,
+            attached: None,
+        }),
+        Event::CallReceived(CallReceived {
+            id: "9A7C0F6B5F1F4A6E".into(),
+            from: party(),
+            group: None,
+            is_video: true,
+        }),
+        Event::CallEnded(CallEnded {
+            id: "9A7C0F6B5F1F4A6E".into(),
+            from: party(),
+            outcome: CallEnd::Missed,
         }),
     ]
 }

@@ -25,6 +25,7 @@ use shared::store::records::Account;
 
 use crate::gate::Gate;
 
+pub mod people;
 pub mod whatsapp;
 
 /// Opens engines. One per worker.
@@ -340,6 +341,8 @@ pub enum EngineEvent {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Something about people, labels or calls.
+    People(people::PeopleEvent),
 }
 
 /// Something about a chat is different.

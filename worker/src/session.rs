@@ -419,6 +419,7 @@ impl Session {
             | EngineEvent::Presence(_)
             | EngineEvent::Starred { .. }
             | EngineEvent::Chat(_)
+            | EngineEvent::People(_)
             | EngineEvent::ReadElsewhere { .. } => {}
         }
         Next::Continue

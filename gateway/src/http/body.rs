@@ -92,11 +92,11 @@ pub(crate) fn fingerprint(method: &Method, path: &str, body: &[u8]) -> [u8; 32] 
     digest.finalize().into()
 }
 
-/// Reads a body of JSON of at most `limit` bytes. An absent body is fine: it reads as `{}`.
+/// Reads a body of at most `limit` bytes, whatever it is.
 ///
 /// # Errors
-/// `body_too_large`, `malformed_body`, `unsupported_media_type`.
-pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+/// [`Code::BodyTooLarge`], [`Code::MalformedBody`] when it ends early.
+pub async fn collect(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::BodyTooLarge, format!("The body must have at most {limit} bytes."));
     let declared: Option<usize> = headers
         .get(CONTENT_LENGTH)
@@ -104,14 +104,22 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Resul
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let bytes = axum::body::to_bytes(body, limit).await.map_err(|error| {
+    axum::body::to_bytes(body, limit).await.map_err(|error| {
         let source = std::error::Error::source(&error);
         if source.is_some_and(<dyn std::error::Error>::is::<LengthLimitError>) {
             too_large()
         } else {
             Problem::new(Code::MalformedBody, "The body ended early.")
         }
-    })?;
+    })
+}
+
+/// Reads a body of JSON of at most `limit` bytes. An absent body is fine: it reads as `{}`.
+///
+/// # Errors
+/// `body_too_large`, `malformed_body`, `unsupported_media_type`.
+pub(crate) async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let bytes = collect(headers, body, limit).await?;
     if !bytes.is_empty() && !is_json(headers) {
         return Err(Problem::new(
             Code::UnsupportedMediaType,

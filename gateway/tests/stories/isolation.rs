@@ -36,6 +36,10 @@ impl Belongings {
                 ("delivery_id", test.text("/delivery_id")),
                 ("tenant_id", tenant.id.to_string()),
                 ("api_key_id", tenant.key_id.clone()),
+                ("contact", "15550001002".to_owned()),
+                ("chat", "15550001002".to_owned()),
+                ("label_id", "7".to_owned()),
+                ("call_id", "9A7C0F6B5F1F4A6E".to_owned()),
             ]),
         }
     }
@@ -70,6 +74,12 @@ fn valid_body(route: &str) -> Option<Value> {
         "post /v1/webhooks/{webhook_id}/replay" => {
             json!({"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"})
         }
+        "post /v1/sessions/{session_id}/contacts/check" => json!({"contacts": ["15550001002"]}),
+        "put /v1/sessions/{session_id}/contacts/{contact}" => json!({"name": "Carlos"}),
+        "post /v1/sessions/{session_id}/labels" => json!({"name": "Paid"}),
+        "patch /v1/sessions/{session_id}/labels/{label_id}" => json!({"name": "Paid"}),
+        "patch /v1/sessions/{session_id}/profile" => json!({"name": "Front desk"}),
+        "put /v1/sessions/{session_id}/presence" => json!({"presence": "available"}),
         route if route.starts_with("post ") => json!({}),
         _ => return None,
     };

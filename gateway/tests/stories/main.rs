@@ -23,6 +23,8 @@ mod messages;
 mod outages;
 mod pairing;
 mod plans;
+mod people;
+mod people_changes;
 mod row_security;
 mod secrets;
 mod sessions;

@@ -50,6 +50,12 @@ impl Store {
             "DELETE FROM command WHERE ctid = ANY(ARRAY(SELECT ctid FROM command WHERE finished_at < now() - interval '7 days' LIMIT $1))"
         );
         bite!(
+            "DELETE FROM call WHERE ctid = ANY(ARRAY(SELECT ctid FROM call WHERE received_at < now() - interval '90 days' LIMIT $1))"
+        );
+        bite!(
+            "DELETE FROM number_check WHERE ctid = ANY(ARRAY(SELECT ctid FROM number_check WHERE checked_at < now() - interval '30 days' LIMIT $1))"
+        );
+        bite!(
             "DELETE FROM delivery_attempt WHERE ctid = ANY(ARRAY(SELECT delivery_attempt.ctid FROM delivery_attempt JOIN delivery ON delivery.id = delivery_id WHERE finished_at < now() - interval '7 days' LIMIT $1))"
         );
         bite!(
@@ -104,6 +110,7 @@ impl Store {
         )
         .execute(&mut *transaction)
         .await?;
+        super::contacts::remove_people(&mut transaction, session).await?;
         sqlx::query!("UPDATE webhook SET sessions = array_remove(sessions, $1), enabled = enabled AND array_length(array_remove(sessions, $1), 1) > 0 WHERE $1 = ANY(sessions)", session.uuid)
             .execute(&mut *transaction)
             .await?;

@@ -8,11 +8,17 @@ use super::StoreError;
 use super::records::Facts;
 use crate::ids::{SessionId, TenantId};
 
+pub mod calls;
 pub mod chats;
+pub mod contacts;
+pub mod labels;
 pub mod media;
 pub mod messages;
 
+pub use calls::CallChange;
 pub use chats::{ChatChange, ChatHistory, ChatState};
+pub use contacts::ContactChange;
+pub use labels::LabelChange;
 pub use media::{ArrivedMedia, MediaChange};
 pub use messages::{MessageChange, MessageChanged, MessageTarget};
 
@@ -27,6 +33,12 @@ pub enum Change {
     ReadElsewhere(Vec<String>),
     /// A file in a message.
     Media(MediaChange),
+    /// People.
+    Contact(ContactChange),
+    /// A label.
+    Label(LabelChange),
+    /// A call.
+    Call(CallChange),
 }
 
 /// Whose read model is changed.
@@ -44,6 +56,9 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
             Change::Chat(change) => chats::apply(connection, owner, change).await?,
             Change::ReadElsewhere(ids) => chats::read_elsewhere(connection, owner, ids).await?,
             Change::Media(change) => media::apply(connection, owner, change).await?,
+            Change::Contact(change) => contacts::apply(connection, owner, change).await?,
+            Change::Label(change) => labels::apply(connection, owner, change).await?,
+            Change::Call(change) => calls::apply(connection, owner, change).await?,
         }
     }
     Ok(())

@@ -8,6 +8,7 @@ mod media;
 mod messages;
 mod operating;
 mod pairing;
+mod people;
 mod safety;
 mod takeover;
 mod trouble;
@@ -20,6 +21,7 @@ use stories::Tale;
 fn main() -> ExitCode {
     let themes: [Vec<Tale>; 10] = [
         pairing::stories(),
+        people::stories(),
         messages::stories(),
         kinds::stories(),
         chats::stories(),

@@ -50,7 +50,7 @@ mod transport;
 pub mod version;
 
 use dial::Dialer;
-use incoming::{Handler, Hook};
+use incoming::{Habits, Handler, Hook};
 use media::Uploads;
 use pacer::Pacer;
 use state::ProtocolState;
@@ -175,7 +175,11 @@ impl EngineFactory for WhatsApp {
             Arc::clone(&transports),
             Arc::clone(&closing),
             tasks.clone(),
-            &session.settings,
+            Habits {
+                stay_offline: session.settings.presence == Presence::Unavailable,
+                reject_calls: session.settings.reject_calls,
+                history_days: session.settings.history.days,
+            },
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
         let running = Arc::clone(&client);
@@ -210,6 +214,7 @@ struct WhatsAppEngine {
     uploads: Uploads,
     /// Whether senders are told that their messages were read.
     read_receipts: bool,
+    /// Is told what operations and look-ups find out besides.
     listener: Arc<dyn Listener>,
 }
 
@@ -265,7 +270,7 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        let result = operations::perform(&self.client, operation, self.read_receipts).await?;
+        let result = operations::perform(&self.client, &self.listener, operation, self.read_receipts).await?;
         if let Operation::Message(MessageOperation::Star { chat, message, starred }) = operation {
             // The library tells only of stars that other devices set.
             self.listener.event(EngineEvent::Starred {
@@ -284,7 +289,7 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        lookups::look_up(&self.client, lookup).await
+        lookups::look_up(&self.client, &self.listener, lookup).await
     }
 
     async fn download_media(&self, remote: &RemoteMedia, sink: &mut dyn MediaSink) -> Result<Vec<u8>, MediaError> {

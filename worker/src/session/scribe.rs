@@ -6,6 +6,7 @@ mod act;
 mod arrived;
 mod chats;
 mod media;
+mod people;
 
 use std::sync::Arc;
 
@@ -218,6 +219,7 @@ impl Scribe {
                     .changes
                     .push(Change::Message(MessageChange { target, what }));
             }
+            EngineEvent::People(event) => self.people(writing, event),
         }
     }
 
@@ -494,6 +496,7 @@ impl Scribe {
     }
 
     fn presence(&mut self, writing: &mut Writing, change: &PresenceChange) {
+        Self::keep_presence(writing, change);
         let event = Event::PresenceUpdated(PresenceUpdated {
             chat: party(&change.chat),
             from: party(&change.from),

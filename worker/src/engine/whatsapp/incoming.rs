@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use shared::address::Address;
 use shared::content::MessageKey;
 use shared::message::MessageStatus;
-use shared::session::{Presence, SessionSettings};
 use shared::store::records::Account;
 use wacore::types::events::{ConnectFailureReason, Event, EventHandler, LazyHistorySync};
 use wacore::types::message::MessageSource;
@@ -26,18 +25,25 @@ use crate::engine::{EndReason, EngineEvent, Listener, Person, PresenceChange, Re
 mod chats;
 mod content;
 mod history;
+mod people;
 mod reading;
 
 use history::{Own, Transfer};
+use people::Sightings;
+pub(super) use people::{Habits, known_person};
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
     listener: Arc<dyn Listener>,
+    sightings: Sightings,
 }
 
 impl Hook {
     pub(super) fn new(listener: Arc<dyn Listener>) -> Self {
-        Self { listener }
+        Self {
+            listener,
+            sightings: Sightings::default(),
+        }
     }
 }
 
@@ -48,10 +54,10 @@ impl InboundDurabilityHook for Hook {
             self.listener.event(timer);
         }
         let messages = reading::all(&client, batch).await;
-        if messages.is_empty() {
-            return Ok(());
+        if !messages.is_empty() {
+            self.listener.messages(messages).await?;
         }
-        self.listener.messages(messages).await?;
+        self.sightings.note(batch, &*self.listener);
         Ok(())
     }
 }
@@ -64,9 +70,7 @@ pub(super) struct Handler {
     transports: Arc<GatedTransportFactory>,
     closing: Arc<AtomicBool>,
     tasks: SessionTasks,
-    stay_offline: bool,
-    /// Days of history that are wanted at pairing.
-    history_days: u32,
+    habits: Habits,
 }
 
 impl Handler {
@@ -77,7 +81,7 @@ impl Handler {
         transports: Arc<GatedTransportFactory>,
         closing: Arc<AtomicBool>,
         tasks: SessionTasks,
-        settings: &SessionSettings,
+        habits: Habits,
     ) -> Self {
         Self {
             client,
@@ -86,8 +90,7 @@ impl Handler {
             transports,
             closing,
             tasks,
-            stay_offline: settings.presence == Presence::Unavailable,
-            history_days: settings.history.days,
+            habits,
         }
     }
 
@@ -99,7 +102,7 @@ impl Handler {
                 lid: device.lid.as_ref().map(|jid| jid.to_non_ad()),
             }
         };
-        if let Some(transfer) = Transfer::of(history, self.history_days, own) {
+        if let Some(transfer) = Transfer::of(history, self.habits.history_days, own) {
             self.tasks.spawn(transfer.store(Arc::clone(&self.listener)));
         }
     }
@@ -110,7 +113,7 @@ impl Handler {
             super::account(&self.persistence).unwrap_or_default(),
         ));
         // The library says at every login that the account is online; its owner's phone then stays silent.
-        if self.stay_offline
+        if self.habits.stay_offline
             && let Some(client) = self.client.upgrade()
         {
             self.tasks.spawn(async move {
@@ -247,11 +250,10 @@ impl EventHandler for Handler {
                 }
             }
             Event::HistorySync(history) => self.history(history),
-            other => {
-                if let Some(event) = chats::of(other) {
-                    self.listener.event(event);
-                }
-            }
+            other => match chats::of(other) {
+                Some(event) => self.listener.event(event),
+                None => self.about_people(other),
+            },
         }
     }
 }

@@ -7,16 +7,23 @@ use shared::query::Lookup;
 use whatsapp_rust::{Client, Jid};
 
 use super::outgoing;
-use crate::engine::OperationError;
+use crate::engine::{Listener, OperationError};
 
 mod contact;
 mod group;
+pub(super) mod privacy;
+mod profile;
 
-/// Asks for something.
-pub(super) async fn look_up(client: &Arc<Client>, lookup: &Lookup) -> Result<Value, OperationError> {
+/// Asks for something. `listener` is told what is news to the read model.
+pub(super) async fn look_up(
+    client: &Arc<Client>,
+    listener: &Arc<dyn Listener>,
+    lookup: &Lookup,
+) -> Result<Value, OperationError> {
     match lookup {
-        Lookup::Contact(lookup) => contact::look_up(client, lookup).await,
+        Lookup::Contact(lookup) => contact::look_up(client, listener, lookup).await,
         Lookup::Group(lookup) => group::look_up(client, lookup).await,
+        Lookup::Profile(lookup) => profile::look_up(client, lookup).await,
     }
 }
 

@@ -11,13 +11,13 @@ use shared::content::{Content, Edit, MessageKey, Poll, PollVote, Reaction, Revok
 use shared::message::Referral;
 use shared::store::known_messages::KnownMessage;
 
-struct Desk {
-    scribe: Scribe,
+pub(super) struct Desk {
+    pub(super) scribe: Scribe,
     view: watch::Receiver<LiveStatus>,
     outgoing: Arc<Mutex<OutgoingMessages>>,
 }
 
-fn desk(account: Option<Account>) -> Desk {
+pub(super) fn desk(account: Option<Account>) -> Desk {
     let worker = WorkerId::generate();
     let (sender, view) = watch::channel(LiveStatus {
         status: SessionStatus::Starting,
@@ -42,7 +42,7 @@ fn desk(account: Option<Account>) -> Desk {
     Desk { scribe, view, outgoing }
 }
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     Account {
         jid: "15550009999:3@s.whatsapp.net".into(),
         phone: Some("15550009999".into()),
@@ -51,7 +51,7 @@ fn account() -> Account {
     }
 }
 
-fn person(digits: &str) -> Person {
+pub(super) fn person(digits: &str) -> Person {
     Person {
         address: Address::Lid(format!("1000{digits}")),
         alternative: Some(Address::Phone(digits.into())),
@@ -85,7 +85,7 @@ fn known_message(id: MessageId, from_me: bool, text: &str) -> KnownMessage {
     }
 }
 
-fn types(writing: &Writing) -> Vec<&'static str> {
+pub(super) fn types(writing: &Writing) -> Vec<&'static str> {
     writing
         .facts
         .events
@@ -94,7 +94,7 @@ fn types(writing: &Writing) -> Vec<&'static str> {
         .collect()
 }
 
-fn data(writing: &Writing, index: usize) -> Value {
+pub(super) fn data(writing: &Writing, index: usize) -> Value {
     let envelope: Value = serde_json::from_str(&writing.facts.events[index].body(1)).unwrap();
     envelope["data"].clone()
 }

@@ -1,21 +1,220 @@
-//! Look-ups about people.
+//! Look-ups about people. What they find out besides is told to the read model.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use shared::address::{Address, Party};
 use shared::query::ContactLookup;
-use whatsapp_rust::Client;
+use shared::query::contact::{Blocked, BusinessHours, BusinessProfile, ContactDetails, OnWhatsapp, Picture};
+use shared::store::read_model::contacts::ContactFacts;
+use wacore::iq::business;
+use whatsapp_rust::{Client, IsOnWhatsAppResult, Jid};
 
+use super::super::foreign::foreign;
+use super::super::incoming::known_person;
 use super::{failed, jid};
-use crate::engine::OperationError;
+use crate::engine::people::PeopleEvent;
+use crate::engine::{EngineEvent, Listener, OperationError, Person};
 
-pub(super) async fn look_up(client: &Arc<Client>, lookup: &ContactLookup) -> Result<Value, OperationError> {
+pub(super) async fn look_up(
+    client: &Arc<Client>,
+    listener: &Arc<dyn Listener>,
+    lookup: &ContactLookup,
+) -> Result<Value, OperationError> {
     match lookup {
         ContactLookup::OnWhatsapp { contacts } => {
-            let jids = contacts.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
-            let found = client.contacts().is_on_whatsapp(&jids).await.map_err(failed)?;
-            let registered = found.iter().map(|result| result.is_registered);
-            Ok(json!(registered.collect::<Vec<_>>()))
+            let asked = contacts.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
+            let found = client.contacts().is_on_whatsapp(&asked).await.map_err(failed)?;
+            Ok(json!(answers(&asked, &found)))
         }
+        ContactLookup::Details { contact } => details(client, listener, contact).await,
+        ContactLookup::Picture { contact, preview } => {
+            let found = client
+                .contacts()
+                .get_profile_picture(&jid(contact)?, *preview)
+                .await
+                .map_err(failed)?;
+            Ok(json!(found.map(|picture| Picture {
+                id: foreign(&picture.id),
+                url: foreign(&picture.url),
+            })))
+        }
+        ContactLookup::BusinessProfile { contact } => {
+            let found = client.get_business_profile(&jid(contact)?).await.map_err(failed)?;
+            Ok(json!(found.as_ref().map(business_profile)))
+        }
+        ContactLookup::BlockList => {
+            let entries = client.blocking().get_blocklist().await.map_err(failed)?;
+            let (mut people, mut answer) = (Vec::new(), Vec::new());
+            for entry in entries {
+                let Some(person) = known_person(client, &entry.jid).await else {
+                    continue;
+                };
+                answer.push(Blocked {
+                    contact: Party::new(&person.address, person.alternative.as_ref()),
+                    blocked_at: entry
+                        .timestamp
+                        .and_then(|seconds| i64::try_from(seconds).ok())
+                        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0)),
+                });
+                people.push(person);
+            }
+            listener.event(EngineEvent::People(PeopleEvent::BlockList(people)));
+            Ok(json!(answer))
+        }
+        ContactLookup::Resolve { contact } => {
+            let jid = jid(contact)?;
+            let mut person = known_person(client, &jid).await;
+            if person.as_ref().is_none_or(|person| person.alternative.is_none()) {
+                let asked = std::slice::from_ref(&jid);
+                client.contacts().is_on_whatsapp(asked).await.map_err(failed)?;
+                person = known_person(client, &jid).await;
+            }
+            let person = person.unwrap_or_else(|| Person {
+                address: contact.clone(),
+                alternative: None,
+            });
+            if person.alternative.is_some() {
+                tell(listener, &person, ContactFacts::default());
+            }
+            Ok(json!(Party::new(&person.address, person.alternative.as_ref())))
+        }
+    }
+}
+
+fn tell(listener: &Arc<dyn Listener>, person: &Person, facts: ContactFacts) {
+    listener.event(EngineEvent::People(PeopleEvent::Contact {
+        person: person.clone(),
+        facts,
+        is_news: false,
+    }));
+}
+
+async fn details(
+    client: &Arc<Client>,
+    listener: &Arc<dyn Listener>,
+    contact: &Address,
+) -> Result<Value, OperationError> {
+    let asked = jid(contact)?;
+    let found = client
+        .contacts()
+        .get_user_info(std::slice::from_ref(&asked))
+        .await
+        .map_err(failed)?;
+    let info = found.into_values().next();
+    let person = known_person(client, &asked).await.unwrap_or_else(|| Person {
+        address: contact.clone(),
+        alternative: None,
+    });
+    let verified_name = info
+        .as_ref()
+        .and_then(|info| info.verified_name.as_ref()?.name.as_deref());
+    let details = ContactDetails {
+        contact: Party::new(&person.address, person.alternative.as_ref()),
+        about: info
+            .as_ref()
+            .and_then(|info| info.status.as_deref())
+            .filter(|about| !about.is_empty())
+            .map(foreign),
+        picture_id: info.as_ref().and_then(|info| info.picture_id.as_deref()).map(foreign),
+        is_business: info.as_ref().is_some_and(|info| info.is_business),
+        verified_name: verified_name.map(foreign),
+    };
+    // WhatsApp answers nothing at all about a number that nobody has: no contact comes of that.
+    if info.is_some() {
+        tell(
+            listener,
+            &person,
+            ContactFacts {
+                about: Some(details.about.clone()),
+                picture_id: Some(details.picture_id.clone()),
+                is_business: Some(details.is_business),
+                verified_name: Some(details.verified_name.clone()),
+                ..ContactFacts::default()
+            },
+        );
+    }
+    Ok(json!(details))
+}
+
+/// One answer for each question, in the questions' order. WhatsApp may write a number otherwise than it was asked for (Brazil's ninth digit), and
+/// then answers under its own spelling: answers that fit no question belong, in order, to the questions that got none.
+fn answers(asked: &[Jid], found: &[IsOnWhatsAppResult]) -> Vec<OnWhatsapp> {
+    let names = |result: &IsOnWhatsAppResult, jid: &Jid| {
+        [Some(&result.jid), result.lid.as_ref(), result.pn_jid.as_ref()]
+            .into_iter()
+            .flatten()
+            .any(|named| named.user == jid.user && named.server == jid.server)
+    };
+    let direct: Vec<Option<&IsOnWhatsAppResult>> = asked
+        .iter()
+        .map(|jid| found.iter().find(|result| names(result, jid)))
+        .collect();
+    let left: Vec<&IsOnWhatsAppResult> = found
+        .iter()
+        .filter(|result| !asked.iter().any(|jid| names(result, jid)))
+        .collect();
+    let open = direct.iter().filter(|answer| answer.is_none()).count();
+    // Only when each has one can they be told apart.
+    let mut left = (left.len() == open).then_some(left).unwrap_or_default().into_iter();
+    asked
+        .iter()
+        .zip(direct)
+        .map(|(jid, answer)| match answer.or_else(|| left.next()) {
+            Some(result) => on_whatsapp(jid, result),
+            None => OnWhatsapp {
+                exists: false,
+                phone: jid.is_pn().then(|| jid.user.to_string()),
+                lid: jid.is_lid().then(|| jid.user.to_string()),
+                is_business: false,
+                verified_name: None,
+            },
+        })
+        .collect()
+}
+
+fn on_whatsapp(asked: &Jid, result: &IsOnWhatsAppResult) -> OnWhatsapp {
+    let jids = [
+        Some(&result.jid),
+        result.lid.as_ref(),
+        result.pn_jid.as_ref(),
+        Some(asked),
+    ];
+    let first = |is: fn(&Jid) -> bool| jids.iter().flatten().find(|jid| is(jid)).map(|jid| foreign(&jid.user));
+    let verified_name = result
+        .verified_name
+        .as_ref()
+        .and_then(|verified| verified.name.as_deref());
+    OnWhatsapp {
+        exists: result.is_registered,
+        phone: first(Jid::is_pn),
+        lid: first(Jid::is_lid),
+        is_business: result.is_business,
+        verified_name: verified_name.map(foreign),
+    }
+}
+
+fn business_profile(profile: &business::BusinessProfile) -> BusinessProfile {
+    let hours = profile.business_hours.business_config.as_deref().unwrap_or_default();
+    BusinessProfile {
+        description: foreign(&profile.description),
+        address: profile.address.as_deref().map(foreign),
+        email: profile.email.as_deref().map(foreign),
+        websites: profile.website.iter().map(|website| foreign(website)).collect(),
+        categories: profile
+            .categories
+            .iter()
+            .map(|category| foreign(&category.name))
+            .collect(),
+        timezone: profile.business_hours.timezone.as_deref().map(foreign),
+        hours: hours
+            .iter()
+            .map(|day| BusinessHours {
+                day: foreign(day.day_of_week.as_str()),
+                mode: foreign(day.mode.as_str()),
+                open: day.open_time,
+                close: day.close_time,
+            })
+            .collect(),
     }
 }
