@@ -18,7 +18,7 @@
 //
 // Every kind of message (see content.mjs for how bytes, files and earlier messages are written in JSON):
 // Events:   message also has content {…} · sent also has content {…} · media {id, sha256, length, base64?} · reuploaded {id, direct_path}
-//           vote {id, poll, options, from, participant?} · event-response {id, event, response, from} · call {id, from, chat, status, video, group}
+//           vote {id, poll, options, from, participant?} · event-response {id, target, response, from} · call {id, from, chat, status, video, group}
 // Commands: {do: "send-content", to, content, options?, id?} · {do: "relay", to, message} · {do: "download", id, path?, from?, to?}
 //           {do: "reupload", id} · {do: "vote", poll, options} · {do: "respond", event, response: "GOING"} · {do: "reject-call", id, from}
 
@@ -229,6 +229,8 @@ const commands = {
 	respond: command => relay(respond(socket.user, command)),
 	download: async command => emit('media', await download(command)),
 	reupload: async ({ id }) => {
+		// Where the media store is: Baileys takes WhatsApp's own before it has asked.
+		await socket.refreshMediaConn()
 		const message = await socket.updateMediaMessage(recall(id))
 		const content = Object.values(message.message).find(part => part?.directPath)
 		emit('reuploaded', { id, direct_path: content?.directPath })

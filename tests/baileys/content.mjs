@@ -80,7 +80,7 @@ function pollOf(content) {
 
 const digest = option => createHash('sha256').update(option).digest()
 
-// {poll, options} for a vote, {event, response} for a response, both with the sender; undefined for everything else and for
+// {poll, options} for a vote, {target, response} for a response to an event, both with the sender; undefined for everything else and for
 // what cannot be read.
 export function readSecret(user, message) {
 	const { pollUpdateMessage: update, encEventResponseMessage: answer } = message.message ?? {}
@@ -100,7 +100,7 @@ export function readSecret(user, message) {
 		decryptEventResponse(answer, { eventCreatorJid, eventMsgId: id, eventEncKey: secret, responderJid })
 	)
 	const names = proto.Message.EventResponseMessage.EventResponseType
-	return response && { kind: 'event_response', event: id, response: names[response.response] }
+	return response && { kind: 'event_response', target: id, response: names[response.response] }
 }
 
 function seal(parent, author, sender, purpose, plaintext) {

@@ -85,6 +85,17 @@ impl Folder {
     }
 }
 
+/// Removes what an earlier network has left: nobody knows its paths any more.
+fn forget_files(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let place = entry?.path();
+        if place.extension().is_some_and(|extension| extension == "enc") {
+            std::fs::remove_file(place)?;
+        }
+    }
+    Ok(())
+}
+
 /// All files.
 pub struct MediaStore {
     host: String,
@@ -103,6 +114,7 @@ impl MediaStore {
         let folder = match folder {
             Some(folder) => {
                 std::fs::create_dir_all(&folder)?;
+                forget_files(&folder)?;
                 Folder::Given(folder)
             }
             None => Folder::Temporary(tempfile::Builder::new().prefix("rookery-network-media-").tempdir()?),

@@ -130,7 +130,7 @@ async fn people_respond_to_each_others_events() {
     world.post(&path, json!({ "event": id, "response": "going" })).await;
     let response = of_ada.event("event-response").await;
     assert_eq!(
-        (&response["event"], &response["response"]),
+        (&response["target"], &response["response"]),
         (&json!(id), &json!("GOING"))
     );
 }
