@@ -5,10 +5,14 @@
 
 pub mod api_keys;
 pub mod commands;
+pub mod communities;
 pub mod events;
+pub mod groups;
 pub mod messages;
+pub mod newsletters;
 pub mod operations;
 pub mod sessions;
+pub mod statuses;
 pub mod tenants;
 pub mod webhooks;
 
@@ -21,6 +25,10 @@ pub fn protected() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .merge(sessions::routes())
         .merge(messages::routes())
+        .merge(groups::routes())
+        .merge(communities::routes())
+        .merge(newsletters::routes())
+        .merge(statuses::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

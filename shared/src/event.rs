@@ -11,6 +11,13 @@ use crate::address::Party;
 use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
+use crate::status::Status;
+
+pub mod group;
+pub mod status;
+
+pub use group::{GroupCreated, GroupJoinRequest, GroupParticipantsChanged, GroupUpdated, JoinRequestChange};
+pub use status::StatusViewed;
 
 words! {
     /// Every type of event, also as webhooks filter them.
@@ -37,6 +44,20 @@ words! {
         MessageFailed = "message.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
+        /// A group was made with the account in it.
+        GroupCreated = "group.created",
+        /// A group's settings, picture or invitation changed.
+        GroupUpdated = "group.updated",
+        /// Members of a group came, went, or got another role.
+        GroupParticipants = "group.participants",
+        /// Somebody wants to join a group, or no longer.
+        GroupJoinRequest = "group.join_request",
+        /// A message arrived in a newsletter.
+        NewsletterMessage = "newsletter.message",
+        /// Somebody posted a status.
+        StatusReceived = "status.received",
+        /// Somebody has seen a status of the account.
+        StatusViewed = "status.viewed",
         /// A test of a webhook.
         WebhookTest = "webhook.test",
     }
@@ -68,6 +89,20 @@ pub enum Event {
     MessageFailed(MessageFailed),
     /// See [`EventType::PresenceUpdated`].
     PresenceUpdated(PresenceUpdated),
+    /// See [`EventType::GroupCreated`].
+    GroupCreated(Box<GroupCreated>),
+    /// See [`EventType::GroupUpdated`].
+    GroupUpdated(GroupUpdated),
+    /// See [`EventType::GroupParticipants`].
+    GroupParticipants(GroupParticipantsChanged),
+    /// See [`EventType::GroupJoinRequest`].
+    GroupJoinRequest(GroupJoinRequest),
+    /// See [`EventType::NewsletterMessage`].
+    NewsletterMessage(Box<Message>),
+    /// See [`EventType::StatusReceived`].
+    StatusReceived(Box<Status>),
+    /// See [`EventType::StatusViewed`].
+    StatusViewed(StatusViewed),
 }
 
 /// The data of `session.status`.
@@ -198,6 +233,13 @@ impl Event {
             Self::MessageReaction(_) => EventType::MessageReaction,
             Self::MessageFailed(_) => EventType::MessageFailed,
             Self::PresenceUpdated(_) => EventType::PresenceUpdated,
+            Self::GroupCreated(_) => EventType::GroupCreated,
+            Self::GroupUpdated(_) => EventType::GroupUpdated,
+            Self::GroupParticipants(_) => EventType::GroupParticipants,
+            Self::GroupJoinRequest(_) => EventType::GroupJoinRequest,
+            Self::NewsletterMessage(_) => EventType::NewsletterMessage,
+            Self::StatusReceived(_) => EventType::StatusReceived,
+            Self::StatusViewed(_) => EventType::StatusViewed,
         }
     }
 }

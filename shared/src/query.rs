@@ -9,6 +9,10 @@ use crate::address::Address;
 use crate::ids::{SessionId, WorkerId};
 use crate::session::SessionStatus;
 
+pub mod group;
+
+pub use group::{CommunityLookup, GroupLookup, NewsletterLookup};
+
 /// A question, as JSON, to [`crate::subject::queries_of`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
@@ -40,6 +44,10 @@ pub enum Lookup {
     Contact(ContactLookup),
     /// About groups.
     Group(GroupLookup),
+    /// About communities.
+    Community(CommunityLookup),
+    /// About newsletters.
+    Newsletter(NewsletterLookup),
 }
 
 /// What can be asked about people.
@@ -50,17 +58,6 @@ pub enum ContactLookup {
     OnWhatsapp {
         /// The people.
         contacts: Vec<Address>,
-    },
-}
-
-/// What can be asked about groups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum GroupLookup {
-    /// Name, description, members, settings.
-    Metadata {
-        /// The group.
-        group: Address,
     },
 }
 

@@ -13,6 +13,7 @@ pub mod backlog;
 pub mod commands;
 pub mod deliveries;
 pub mod events;
+pub mod groups;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod leases;
@@ -21,6 +22,7 @@ pub mod publications;
 pub mod read_model;
 pub mod records;
 pub mod sessions;
+pub mod statuses;
 pub mod tenants;
 pub mod webhooks;
 

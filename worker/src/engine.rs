@@ -12,6 +12,7 @@ use shared::address::Address;
 use shared::command::SendMessage;
 use shared::content::Content;
 use shared::credentials::Credentials;
+use shared::group::Group;
 use shared::ids::{SessionId, TenantId};
 use shared::message::MessageStatus;
 use shared::operation::Operation;
@@ -23,7 +24,10 @@ use shared::store::records::Account;
 
 use crate::gate::Gate;
 
+pub mod news;
 pub mod whatsapp;
+
+use news::{GroupNews, StatusNews};
 
 /// Opens engines. One per worker.
 #[async_trait]
@@ -256,6 +260,16 @@ pub enum EngineEvent {
     Receipt(Receipt),
     /// Somebody is typing, came online or went away.
     Presence(PresenceChange),
+    /// A group was read as a whole.
+    GroupKnown(Box<Group>),
+    /// Every group of the account was read as a whole.
+    GroupsKnown(Vec<Group>),
+    /// The account has left this group, by its JID.
+    GroupLeft(String),
+    /// Something happened in a group.
+    Group(GroupNews),
+    /// The account has done something with a status post.
+    Status(StatusNews),
 }
 
 /// Why an engine has ended.

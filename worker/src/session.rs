@@ -377,7 +377,12 @@ impl Session {
             | EngineEvent::PairingCodeExpired
             | EngineEvent::Acknowledged { .. }
             | EngineEvent::Receipt(_)
-            | EngineEvent::Presence(_) => {}
+            | EngineEvent::Presence(_)
+            | EngineEvent::GroupKnown(_)
+            | EngineEvent::GroupsKnown(_)
+            | EngineEvent::GroupLeft(_)
+            | EngineEvent::Group(_)
+            | EngineEvent::Status(_) => {}
         }
         Next::Continue
     }

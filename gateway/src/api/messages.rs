@@ -3,6 +3,8 @@
 mod list;
 mod send;
 
+pub(crate) use send::wa_message_id;
+
 use axum::Json;
 use axum::extract::State;
 use shared::ids::{MessageId, SessionId};

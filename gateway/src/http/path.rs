@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use shared::ids::{ApiKeyId, CommandId, DeliveryId, MessageId, SessionId, TenantId, WebhookId};
+use shared::ids::{ApiKeyId, CommandId, DeliveryId, MessageId, SessionId, StatusId, TenantId, WebhookId};
 use shared::problem::Code;
 
 use crate::problem::Problem;
@@ -32,6 +32,7 @@ path_parameters! {
     ApiKeyId = "api_key_id", ApiKeyNotFound;
     SessionId = "session_id", SessionNotFound;
     MessageId = "message_id", MessageNotFound;
+    StatusId = "status_id", StatusNotFound;
     CommandId = "command_id", CommandNotFound;
     WebhookId = "webhook_id", WebhookNotFound;
     DeliveryId = "delivery_id", DeliveryNotFound;

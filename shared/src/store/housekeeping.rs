@@ -59,6 +59,10 @@ impl Store {
         bite!(
             "DELETE FROM delivery WHERE ctid = ANY(ARRAY(SELECT ctid FROM delivery WHERE finished_at < now() - interval '7 days' AND NOT EXISTS (SELECT 1 FROM delivery_attempt WHERE delivery_id = delivery.id) LIMIT $1))"
         );
+        // Nobody can see them any more; for a week their owner can still look who has.
+        bite!(
+            "DELETE FROM status_post WHERE ctid = ANY(ARRAY(SELECT ctid FROM status_post WHERE expires_at < now() - interval '7 days' LIMIT $1))"
+        );
         bite!(
             "DELETE FROM worker WHERE ctid = ANY(ARRAY(SELECT ctid FROM worker WHERE beat_at < now() - interval '1 hour' AND NOT EXISTS (SELECT 1 FROM session_lease WHERE worker_id = worker.id) LIMIT $1))"
         );
@@ -89,6 +93,7 @@ impl Store {
         sqlx::query!("DELETE FROM message WHERE session_id = $1", session.uuid)
             .execute(&mut *transaction)
             .await?;
+        remove_groups_and_statuses(&mut transaction, session).await?;
         sqlx::query!("DELETE FROM event WHERE session_id = $1", session.uuid)
             .execute(&mut *transaction)
             .await?;
@@ -121,12 +126,35 @@ impl Store {
             return Ok(false);
         }
         remove_protocol_state(&mut transaction, session).await?;
+        // Another account may be linked next: its groups are read as a whole again.
+        sqlx::query!("DELETE FROM group_sync WHERE session_id = $1", session.uuid)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query!("DELETE FROM session_data_key WHERE session_id = $1", session.uuid)
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
         Ok(true)
     }
+}
+
+async fn remove_groups_and_statuses(
+    transaction: &mut sqlx::Transaction<'static, sqlx::Postgres>,
+    session: SessionId,
+) -> Result<(), StoreError> {
+    macro_rules! remove {
+        ($($statement:literal),* $(,)?) => {
+            $(sqlx::query!($statement, session.uuid).execute(&mut **transaction).await?;)*
+        };
+    }
+    remove!(
+        "DELETE FROM group_participant WHERE session_id = $1",
+        "DELETE FROM group_info WHERE session_id = $1",
+        "DELETE FROM group_sync WHERE session_id = $1",
+        "DELETE FROM status_viewer WHERE session_id = $1",
+        "DELETE FROM status_post WHERE session_id = $1",
+    );
+    Ok(())
 }
 
 async fn remove_protocol_state(

@@ -7,15 +7,23 @@ use sqlx::PgConnection;
 use super::StoreError;
 use crate::ids::{SessionId, TenantId};
 
+pub mod groups;
 pub mod messages;
+pub mod statuses;
 
+pub use groups::GroupChange;
 pub use messages::MessageChange;
+pub use statuses::{NewStatus, StatusChange};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     /// A message that may be known.
     Message(MessageChange),
+    /// A group.
+    Group(GroupChange),
+    /// A status post.
+    Status(StatusChange),
 }
 
 /// Whose read model is changed.
@@ -30,6 +38,8 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
     for change in changes {
         match change {
             Change::Message(change) => messages::apply(connection, owner, change).await?,
+            Change::Group(change) => groups::apply(connection, owner, change).await?,
+            Change::Status(change) => statuses::apply(connection, owner, change).await?,
         }
     }
     Ok(())

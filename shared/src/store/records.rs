@@ -358,7 +358,7 @@ fn to_json<T: Serialize>(rows: &[T]) -> Result<serde_json::Value, StoreError> {
 }
 
 impl Store {
-    /// Our ids of a session's messages, by WhatsApp's. Of several messages with one id (in different conversations) the account's own one.
+    /// Our ids of a session's messages and status posts, by WhatsApp's. Of several messages with one id (in different conversations) the account's own one.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
@@ -368,7 +368,9 @@ impl Store {
         wa_message_ids: &[String],
     ) -> Result<std::collections::HashMap<String, MessageId>, StoreError> {
         let rows = sqlx::query!(
-            "SELECT wa_message_id, id FROM message WHERE session_id = $1 AND wa_message_id = ANY($2) ORDER BY from_me",
+            r#"SELECT wa_message_id AS "wa_message_id!", id AS "id!", from_me FROM message WHERE session_id = $1 AND wa_message_id = ANY($2)
+               UNION ALL SELECT wa_message_id, id, from_me FROM status_post WHERE session_id = $1 AND wa_message_id = ANY($2)
+               ORDER BY from_me"#,
             session.uuid,
             wa_message_ids
         )

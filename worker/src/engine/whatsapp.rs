@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use shared::address::Address;
 use shared::command::SendMessage;
 use shared::operation::Operation;
 use shared::query::Lookup;
@@ -23,6 +24,7 @@ use shared::session::Presence;
 use shared::store::records::Account;
 use wacore::store::traits::{Backend, DeviceStore as _};
 use wacore::types::events::EventInterest;
+use wacore_binary::JidExt as _;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
@@ -36,11 +38,13 @@ use crate::gate::{Closed, Gate};
 
 pub mod dial;
 mod foreign;
+mod groups;
 mod http;
 mod incoming;
 mod lookups;
 mod operations;
 mod outgoing;
+mod outgoing_status;
 pub mod pacer;
 pub mod state;
 mod tasks;
@@ -173,12 +177,14 @@ impl EngineFactory for WhatsApp {
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
         let running = Arc::clone(&client);
+        let ears = Arc::clone(&listener);
         tasks.spawn(async move {
             running.run().await;
             listener.event(EngineEvent::Ended(EndReason::Closed));
         });
         Ok(Arc::new(WhatsAppEngine {
             client,
+            listener: ears,
             transports,
             tasks,
             closing,
@@ -190,6 +196,8 @@ impl EngineFactory for WhatsApp {
 /// One session's running client.
 struct WhatsAppEngine {
     client: Arc<Client>,
+    /// Is told what operations and look-ups learn by the way.
+    listener: Arc<dyn Listener>,
     transports: Arc<GatedTransportFactory>,
     tasks: SessionTasks,
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
@@ -237,9 +245,16 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(SendError::NotConnected);
         }
+        if message.to == Address::Status {
+            return outgoing_status::send(&self.client, message).await;
+        }
         let to = outgoing::jid(&message.to).map_err(SendError::Refused)?;
         if message.to.is_person() {
             self.check_recipient(&to).await?;
+        }
+        if message.mention_all && to.is_group() {
+            let message = groups::mentioning_all(&self.client, &to, message).await?;
+            return outgoing::send(&self.client, to, &message).await;
         }
         outgoing::send(&self.client, to, message).await
     }
@@ -248,14 +263,14 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        operations::perform(&self.client, operation).await
+        operations::perform(&self.client, &self.listener, operation).await
     }
 
     async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        lookups::look_up(&self.client, lookup).await
+        lookups::look_up(&self.client, &self.listener, lookup).await
     }
 
     async fn request_pairing_code(&self, number: &str) -> Result<(String, Duration), PairingError> {

@@ -3,6 +3,8 @@
 //! Everything that WhatsApp may tell twice gets a dedupe key, so that a redelivery after a crash becomes no second event.
 
 mod arrived;
+mod groups;
+mod statuses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -153,6 +155,11 @@ impl Scribe {
             }
             EngineEvent::Receipt(receipt) => self.receipt(writing, receipt, ids),
             EngineEvent::Presence(change) => self.presence(writing, change),
+            EngineEvent::GroupKnown(group) => Self::group_known(writing, group.clone()),
+            EngineEvent::GroupsKnown(groups) => Self::groups_known(writing, groups),
+            EngineEvent::GroupLeft(group) => Self::group_left(writing, group),
+            EngineEvent::Group(news) => self.group_news(writing, news),
+            EngineEvent::Status(news) => self.status_news(writing, news),
         }
     }
 
@@ -279,6 +286,9 @@ impl Scribe {
             );
             return;
         }
+        if outgoing.message.to == Address::Status {
+            Self::status_progress(writing, &outgoing.message.wa_message_id, MessageStatus::Sent, None);
+        }
         let message = self.sent_message(&outgoing.message);
         writing.facts.outcomes.push(CommandOutcome::done(
             outgoing.command,
@@ -305,6 +315,10 @@ impl Scribe {
         code: Code,
         detail: &str,
     ) {
+        if message.to == Address::Status {
+            let error = (code.as_str().to_owned(), detail.to_owned());
+            Self::status_progress(writing, &message.wa_message_id, MessageStatus::Failed, Some(error));
+        }
         writing
             .facts
             .outcomes
@@ -360,6 +374,10 @@ impl Scribe {
             else {
                 continue;
             };
+            if receipt.chat.address == Address::Status {
+                self.status_receipt(writing, receipt, wa_message_id, message_id);
+                continue;
+            }
             writing.progress(MessageProgress {
                 wa_message_id: wa_message_id.clone(),
                 status: receipt.status,

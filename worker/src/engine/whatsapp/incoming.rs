@@ -9,20 +9,25 @@ use async_trait::async_trait;
 use shared::address::Address;
 use shared::message::MessageStatus;
 use shared::store::records::Account;
-use wacore::types::events::{ConnectFailureReason, Event, EventHandler};
+use wacore::types::events::{ConnectFailureReason, Event, EventHandler, GroupUpdate};
 use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
+use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 use whatsapp_rust::{Client, Jid, Server};
 
 use super::foreign::foreign;
+use super::groups::Me;
 use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
 use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, PresenceChange, Receipt};
 
 mod content;
+mod groups;
+
+pub(super) use content::of as content_of;
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
@@ -113,6 +118,27 @@ impl Handler {
                 tracing::error!(%error, "the keys of a freshly linked device could not be stored yet");
             }
         });
+    }
+
+    fn group(&self, update: &GroupUpdate) {
+        let Some(client) = self.client.upgrade() else { return };
+        let me = Me::of(&client);
+        let Some(news) = groups::news(update, &me) else { return };
+        let unread = groups::adds_me(&news, &me).then(|| update.group_jid.clone());
+        self.listener.event(EngineEvent::Group(news));
+        if let Some(group) = unread {
+            let listener = Arc::clone(&self.listener);
+            self.tasks.spawn(async move {
+                match client.groups().get_metadata(&group).await {
+                    Ok(metadata) => {
+                        let group = super::groups::group(&metadata, &Me::of(&client));
+                        listener.event(EngineEvent::GroupKnown(Box::new(group)));
+                    }
+                    // It is read when somebody asks for it.
+                    Err(error) => tracing::debug!(%error, "a group that the account has joined could not be read yet"),
+                }
+            });
+        }
     }
 
     fn end(&self, reason: EndReason) {
@@ -212,6 +238,10 @@ impl EventHandler for Handler {
                     });
                 }
             }
+            Event::GroupUpdate(update) => self.group(update),
+            Event::PictureUpdate(update) if update.jid.is_group() => {
+                self.listener.event(EngineEvent::Group(groups::picture(update)));
+            }
             _ => {}
         }
     }
@@ -234,7 +264,7 @@ fn chat_presence(state: ChatPresence, media: ChatPresenceMedia) -> &'static str 
 }
 
 /// An address of ours, where the library's names a person or a group.
-fn address(jid: &Jid) -> Option<Address> {
+pub(super) fn address(jid: &Jid) -> Option<Address> {
     let user = jid.user.to_string();
     match jid.server {
         Server::Pn | Server::Hosted | Server::Legacy => Some(Address::Phone(user)),
@@ -246,7 +276,7 @@ fn address(jid: &Jid) -> Option<Address> {
     }
 }
 
-fn person(jid: &Jid, alternative: Option<&Jid>) -> Option<Person> {
+pub(super) fn person(jid: &Jid, alternative: Option<&Jid>) -> Option<Person> {
     Some(Person {
         address: address(jid)?,
         alternative: alternative.and_then(address),

@@ -7,16 +7,25 @@ use shared::query::Lookup;
 use whatsapp_rust::{Client, Jid};
 
 use super::outgoing;
-use crate::engine::OperationError;
+use crate::engine::{Listener, OperationError};
 
 mod contact;
 mod group;
+mod newsletter;
+
+pub(super) use group::invite_code;
 
 /// Asks for something.
-pub(super) async fn look_up(client: &Arc<Client>, lookup: &Lookup) -> Result<Value, OperationError> {
+pub(super) async fn look_up(
+    client: &Arc<Client>,
+    listener: &Arc<dyn Listener>,
+    lookup: &Lookup,
+) -> Result<Value, OperationError> {
     match lookup {
         Lookup::Contact(lookup) => contact::look_up(client, lookup).await,
-        Lookup::Group(lookup) => group::look_up(client, lookup).await,
+        Lookup::Group(lookup) => group::look_up(client, listener, lookup).await,
+        Lookup::Community(lookup) => group::look_up_community(client, lookup).await,
+        Lookup::Newsletter(lookup) => newsletter::look_up(client, lookup).await,
     }
 }
 

@@ -7,21 +7,33 @@ use shared::operation::Operation;
 use whatsapp_rust::{Client, Jid};
 
 use super::outgoing;
-use crate::engine::OperationError;
+use crate::engine::{Listener, OperationError};
 
 mod chat;
+mod community;
 mod contact;
 mod group;
 mod message;
+mod newsletter;
 mod profile;
+mod status;
+
+pub(super) use newsletter::newsletter_failed;
 
 /// Carries an operation out.
-pub(super) async fn perform(client: &Arc<Client>, operation: &Operation) -> Result<Value, OperationError> {
+pub(super) async fn perform(
+    client: &Arc<Client>,
+    listener: &Arc<dyn Listener>,
+    operation: &Operation,
+) -> Result<Value, OperationError> {
     match operation {
         Operation::Message(operation) => message::perform(client, operation).await,
         Operation::Chat(operation) => chat::perform(client, operation).await,
         Operation::Contact(operation) => contact::perform(client, operation).await,
-        Operation::Group(operation) => group::perform(client, operation).await,
+        Operation::Group(operation) => group::perform(client, listener, operation).await,
+        Operation::Community(operation) => community::perform(client, listener, operation).await,
+        Operation::Newsletter(operation) => newsletter::perform(client, operation).await,
+        Operation::Status(operation) => status::perform(client, listener, operation).await,
         Operation::Profile(operation) => profile::perform(client, operation).await,
     }
 }

@@ -36,7 +36,7 @@ pub(super) async fn send(client: &Arc<Client>, to: Jid, message: &SendMessage) -
     }
 }
 
-fn classify(error: &whatsapp_rust::SendError) -> SendError {
+pub(super) fn classify(error: &whatsapp_rust::SendError) -> SendError {
     use whatsapp_rust::SendError as Library;
     match error {
         Library::Client(_) | Library::NotLoggedIn => SendError::NotConnected,
@@ -45,7 +45,7 @@ fn classify(error: &whatsapp_rust::SendError) -> SendError {
     }
 }
 
-fn body(message: &SendMessage) -> Result<wa::Message, String> {
+pub(super) fn body(message: &SendMessage) -> Result<wa::Message, String> {
     let Content::Text(text) = &message.content else {
         return Err(format!(
             "this version does not send messages of the kind {}",

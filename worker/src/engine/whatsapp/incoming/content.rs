@@ -3,16 +3,18 @@
 //! Whatever the message holds, this answers: a kind that is unknown here is shown as unsupported rather than lost. Texts and ids of others go through
 //! [`foreign`], so that whatever is in them can be stored.
 
-use shared::content::{Content, Edit, Media, MessageKey, Reaction, Revoke, Unsupported};
+use shared::content::{Content, Edit, Media, MessageKey, Reaction, Revoke, Text, Unsupported};
 use wacore::proto_helpers::MessageExt as _;
 use wacore::types::message::MessageSource;
+use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 
 use super::super::foreign::foreign;
+use super::super::outgoing_status::style;
 use crate::engine::RemoteMedia;
 
 /// What the message says; `None` when it says nothing to people: keys, settings, history.
-pub(super) fn of(message: &wa::Message, source: &MessageSource) -> Option<Content> {
+pub(in super::super) fn of(message: &wa::Message, source: &MessageSource) -> Option<Content> {
     if let Some(edited) = edit(message, source) {
         return edited;
     }
@@ -21,7 +23,12 @@ pub(super) fn of(message: &wa::Message, source: &MessageSource) -> Option<Conten
         return protocol_content(protocol, source);
     }
     if let Some(text) = base.text_content() {
-        return Some(Content::text(foreign(text)));
+        return Some(Content::Text(Text {
+            body: foreign(text),
+            // Only posts have colours; elsewhere nobody sees them.
+            style: source.chat.is_status_broadcast().then(|| style(base)).flatten(),
+            ..Text::default()
+        }));
     }
     if let Some(reaction) = base.reaction_message.as_option() {
         return Some(Content::Reaction(Reaction {

@@ -1,0 +1,197 @@
+//! Status posts as facts to store: those that arrive, what becomes of own ones, who has seen them.
+
+use chrono::Utc;
+use shared::address::{Address, Party};
+use shared::content::Content;
+use shared::event::{Event, MessageReaction, MessageReference, MessageRevoked, StatusViewed};
+use shared::ids::{MessageId, StatusId};
+use shared::message::MessageStatus;
+use shared::status::{LIFETIME, Status};
+use shared::store::read_model::{Change, NewStatus, StatusChange};
+
+use super::{MessageIds, Scribe, Writing, party, party_of};
+use crate::engine::news::StatusNews;
+use crate::engine::{IncomingMessage, Receipt};
+
+impl Scribe {
+    /// Writes up what came to the place of status posts: a post, or something about one.
+    pub(super) fn status_message(&mut self, writing: &mut Writing, incoming: &IncomingMessage, ids: &MessageIds) {
+        if self.ignore.statuses && !incoming.from_me {
+            return;
+        }
+        let from = party(&incoming.from);
+        let key = |kind: &str| {
+            Some(format!(
+                "status:{kind}:{}:{}",
+                incoming.from.address, incoming.wa_message_id
+            ))
+        };
+        let reference = |id: &String| MessageReference {
+            message_id: ids.get(id).copied(),
+            wa_message_id: id.clone(),
+            chat: place(),
+        };
+        match &incoming.content {
+            Content::Revoke(revoke) => {
+                let target = &revoke.message.wa_message_id;
+                note(
+                    writing,
+                    StatusChange::Revoked {
+                        wa_message_id: target.clone(),
+                        from_me: incoming.from_me,
+                        author: from.clone(),
+                        at: incoming.at,
+                    },
+                );
+                let event = Event::MessageRevoked(MessageRevoked {
+                    message: reference(target),
+                    from,
+                });
+                self.event_at(writing, &event, incoming.at, key("revoke"));
+            }
+            Content::Reaction(reaction) => {
+                let target = &reaction.message.wa_message_id;
+                let change = if incoming.from_me {
+                    StatusChange::OwnReaction {
+                        wa_message_id: target.clone(),
+                        emoji: reaction.emoji.clone(),
+                    }
+                } else {
+                    StatusChange::Reacted {
+                        wa_message_id: target.clone(),
+                        viewer: from.clone(),
+                        emoji: reaction.emoji.clone(),
+                    }
+                };
+                note(writing, change);
+                let event = Event::MessageReaction(MessageReaction {
+                    message: reference(target),
+                    from,
+                    emoji: reaction.emoji.clone(),
+                });
+                self.event_at(writing, &event, incoming.at, key("reaction"));
+            }
+            content if content.target().is_some() => {}
+            content => self.status_posted(writing, incoming, from, content, key("post")),
+        }
+    }
+
+    fn status_posted(
+        &mut self,
+        writing: &mut Writing,
+        incoming: &IncomingMessage,
+        from: Party,
+        content: &Content,
+        key: Option<String>,
+    ) {
+        let id = StatusId::generate();
+        let post = NewStatus {
+            id,
+            wa_message_id: incoming.wa_message_id.clone(),
+            from_me: incoming.from_me,
+            author: from.clone(),
+            kind: content.kind().to_owned(),
+            content: content.to_map(),
+            posted_at: incoming.at,
+        };
+        note(writing, StatusChange::Posted(Box::new(post)));
+        if incoming.from_me {
+            return;
+        }
+        let event = Event::StatusReceived(Box::new(Status {
+            id,
+            session_id: self.session,
+            wa_message_id: incoming.wa_message_id.clone(),
+            from,
+            from_me: false,
+            kind: content.kind().to_owned(),
+            content: content.to_map(),
+            status: MessageStatus::Received,
+            error: None,
+            timestamp: incoming.at,
+            expires_at: incoming.at + LIFETIME,
+            revoked_at: None,
+            viewed_at: None,
+            reaction: None,
+            views: 0,
+            viewers: Vec::new(),
+        }));
+        self.event_at(writing, &event, incoming.at, key);
+    }
+
+    /// Writes up that somebody's device reports on an own post. That it arrived is nothing that anybody sees.
+    pub(super) fn status_receipt(
+        &mut self,
+        writing: &mut Writing,
+        receipt: &Receipt,
+        wa_message_id: &str,
+        message: MessageId,
+    ) {
+        if !matches!(receipt.status, MessageStatus::Read | MessageStatus::Played) {
+            return;
+        }
+        let viewer = party(&receipt.from);
+        note(
+            writing,
+            StatusChange::Viewed {
+                wa_message_id: wa_message_id.to_owned(),
+                viewer: viewer.clone(),
+                at: receipt.at,
+            },
+        );
+        if self.ignore.statuses {
+            return;
+        }
+        let event = Event::StatusViewed(StatusViewed {
+            chat: place(),
+            status_id: Some(StatusId(message.0)),
+            wa_message_id: wa_message_id.to_owned(),
+            viewer,
+        });
+        let key = format!("status:viewed:{wa_message_id}:{}", receipt.from.address);
+        self.event_at(writing, &event, receipt.at, Some(key));
+    }
+
+    /// Notes how far an own post has come.
+    pub(super) fn status_progress(
+        writing: &mut Writing,
+        wa_message_id: &str,
+        status: MessageStatus,
+        error: Option<(String, String)>,
+    ) {
+        note(
+            writing,
+            StatusChange::Progress {
+                wa_message_id: wa_message_id.to_owned(),
+                status,
+                error,
+            },
+        );
+    }
+
+    /// Notes what the account itself has done with a post.
+    pub(super) fn status_news(&mut self, writing: &mut Writing, news: &StatusNews) {
+        let change = match news.clone() {
+            StatusNews::Seen { wa_message_id } => StatusChange::Seen {
+                wa_message_id,
+                at: Utc::now(),
+            },
+            StatusNews::Reacted { wa_message_id, emoji } => StatusChange::OwnReaction { wa_message_id, emoji },
+            StatusNews::Revoked { wa_message_id } => StatusChange::Revoked {
+                wa_message_id,
+                from_me: true,
+                author: self.account.as_ref().map(party_of).unwrap_or_default(),
+                at: Utc::now(),
+            },
+        };
+        note(writing, change);
+    }
+}
+
+fn note(writing: &mut Writing, change: StatusChange) {
+    writing.facts.changes.push(Change::Status(change));
+}
+
+fn place() -> Party {
+    Party::new(&Address::Status, None)
+}
