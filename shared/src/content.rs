@@ -67,6 +67,33 @@ pub enum Content {
 }
 
 impl Content {
+    /// The names of all kinds.
+    pub const KINDS: &'static [&'static str] = &[
+        "text",
+        "image",
+        "video",
+        "audio",
+        "document",
+        "sticker",
+        "location",
+        "live_location",
+        "contacts",
+        "poll",
+        "event",
+        "list",
+        "buttons",
+        "list_reply",
+        "buttons_reply",
+        "group_invite",
+        "unsupported",
+        "reaction",
+        "edit",
+        "revoke",
+        "pin",
+        "poll_vote",
+        "event_response",
+    ];
+
     /// The name of the kind: the field under which its JSON stands.
     #[must_use]
     pub fn kind(&self) -> &'static str {

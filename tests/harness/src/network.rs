@@ -265,6 +265,14 @@ impl Phone {
         self.do_quietly("read", &json!({ "ids": ids, "from": from })).await
     }
 
+    /// Shows `to` that this phone is `composing`, `recording` or has `paused`.
+    ///
+    /// # Errors
+    /// When the network refuses.
+    pub async fn type_to(&self, to: &str, state: &str) -> anyhow::Result<()> {
+        self.do_quietly("typing", &json!({ "to": to, "state": state })).await
+    }
+
     /// Takes the phone off the network, or brings it back.
     ///
     /// # Errors
