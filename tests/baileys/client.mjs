@@ -7,10 +7,12 @@
 //
 // Events:   ready · qr {qr} · code {code} · open {id, lid} · close {status, reason} · sent {id} · done {do}
 //           message {id, from, participant?, sender_alt?, from_me, status, text, type, kind} · update {id, chat, from_me, status}
+//           group {id, subject} · participants {id, author, action, participants} (a message of a change has stub and stub_parameters)
 //           receipt {id, chat, from, type} · presence {chat, from, state} · chat {id, archived?, muteEndTime?, …} · failed {do, message}
 // Commands: {do: "send", to, text, id?} · {do: "read", chat, ids, participant?} · {do: "typing", to, state?}
 //           {do: "subscribe", to} · {do: "presence", state} · {do: "react", to, id, emoji, from_me?}
 //           {do: "edit", to, id, text} · {do: "revoke", to, id} · {do: "archive", chat, on} · {do: "mute", chat, until}
+//           {do: "status", to: [jid], text} · {do: "invoke", method, args} → result {method, value}: any method of the socket
 //           {do: "pair-code", phone, code?} · {do: "logout"} · {do: "end"}
 
 import { createInterface } from 'node:readline'
@@ -87,6 +89,8 @@ function connect() {
 	socket.ev.on('messages.update', updates => updates.forEach(reportUpdate))
 	socket.ev.on('message-receipt.update', updates => updates.forEach(reportReceipt))
 	socket.ev.on('presence.update', reportPresence)
+	socket.ev.on('groups.upsert', groups => groups.forEach(({ id, subject }) => emit('group', { id, subject })))
+	socket.ev.on('group-participants.update', reportParticipants)
 	socket.ev.on('chats.update', updates => updates.forEach(reportChat))
 }
 
@@ -127,7 +131,9 @@ function report(message, type) {
 		status: message.status,
 		text,
 		kind,
-		type
+		type,
+		stub: message.messageStubType || undefined,
+		stub_parameters: message.messageStubParameters?.length ? message.messageStubParameters : undefined
 	})
 }
 
@@ -167,18 +173,24 @@ function reportPresence({ id, presences }) {
 	}
 }
 
+function reportParticipants({ id, author, action, participants }) {
+	emit('participants', { id, author, action, participants: participants.map(participant => participant.id ?? participant) })
+}
+
 function reportChat({ id, archived, muteEndTime, pinned, unreadCount }) {
 	emit('chat', { id, archived, muteEndTime, pinned, unreadCount })
 }
 
-async function sendContent(to, content, id) {
-	const message = await socket.sendMessage(to, content, id ? { messageId: id } : {})
+async function sendContent(to, content, id, options = {}) {
+	const message = await socket.sendMessage(to, content, id ? { ...options, messageId: id } : options)
 	sent.set(message.key.id, message.message)
 	emit('sent', { id: message.key.id })
 }
 
 const commands = {
 	send: ({ to, text, id }) => sendContent(to, { text }, id),
+	status: ({ to, text }) => sendContent('status@broadcast', { text }, undefined, { statusJidList: to }),
+	invoke: async ({ method, args }) => emit('result', { method, value: await socket[method](...(args ?? [])) }),
 	react: ({ to, id, emoji, from_me: fromMe }) =>
 		sendContent(to, { react: { text: emoji, key: { remoteJid: to, id, fromMe: Boolean(fromMe) } } }),
 	edit: ({ to, id, text }) => sendContent(to, { text, edit: { remoteJid: to, id, fromMe: true } }),

@@ -1,7 +1,7 @@
 //! The HTTP interface: it plays the people, breaks things on purpose, and shows what happened.
 //!
 //! It is open to everybody who can reach it and belongs on a loopback address. Bodies and answers are JSON; numbers are
-//! digits, addresses are digits or JIDs in either spelling. Errors are `{"error": code, "detail": sentence}`.
+//! digits, addresses are digits or JIDs in either spelling; groups and `status@broadcast` are addresses too. Errors are `{"error": code, "detail": sentence}`.
 //!
 //! | route | body → answer |
 //! |---|---|
@@ -18,6 +18,17 @@
 //! | `POST /phones/{number}/profile` | `{name}`: a new push name |
 //! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
 //! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |
+//! | `POST /phones/{number}/groups` | `{subject, participants?, description?, announcement?, locked?, ephemeral?, open_to_members?, approval?, by_number?, community?, parent?}` → `{id, participants: [{jid, number, code, invitation}]}` |
+//! | `POST /phones/{number}/groups/{id}/participants` | `{action: "add" \| "remove" \| "promote" \| "demote", participants}` → `{participants}` |
+//! | `POST /phones/{number}/groups/{id}/settings` | any of `{subject, description, announcement, locked, ephemeral, open_to_members, approval}` |
+//! | `POST /phones/{number}/groups/{id}/leave` | |
+//! | `POST /phones/{number}/groups/{id}/invite` | `{reset?}` → `{code}` |
+//! | `POST /phones/{number}/groups/{id}/requests` | `{approve?, reject?}` → `{participants: [{jid, code}]}` |
+//! | `POST /phones/{number}/groups/{id}/linked-groups` | `{link?, unlink?}` → `{groups: [{jid, code}]}`, for communities |
+//! | `POST /phones/{number}/join-group` | `{code, group?}` → `{id, member}`; not a member yet where an admin must approve |
+//! | `POST /phones/{number}/group-privacy` | `{open}`: whether others may add this person to groups |
+//! | `POST /phones/{number}/status` | `{to: [address], text}` → `{id}` |
+//! | `GET /groups` · `GET /groups/{id}` | → `{groups}` · the group with its members, settings and requests |
 //! | `POST /provision` | `{count, prefix?, phone?}` → `{accounts}`: linked accounts with their companions' credentials |
 //! | `POST /faults`, `GET`, `DELETE` | see [`crate::faults`]: `{kind, session?, count?, delay_ms?, code?, conflict?}` → `{fault, affected}` |
 //! | `GET /ledger?session=&after=&limit=` | → `{entries, first, last}`, see [`crate::ledger`] |
@@ -26,9 +37,11 @@
 pub mod admin;
 pub mod evidence;
 pub mod faults;
+pub mod groups;
 pub mod phones;
 pub mod problem;
 pub mod provision;
+pub mod status;
 
 use std::sync::Arc;
 
@@ -65,6 +78,18 @@ fn router(network: Arc<Network>) -> Router {
         .route("/phones/{number}/profile", post(phones::profile))
         .route("/phones/{number}/unlink", post(phones::unlink))
         .route("/phones/{number}/online", post(phones::online))
+        .route("/phones/{number}/groups", post(groups::create))
+        .route("/phones/{number}/groups/{id}/participants", post(groups::change_people))
+        .route("/phones/{number}/groups/{id}/settings", post(groups::change))
+        .route("/phones/{number}/groups/{id}/leave", post(groups::leave))
+        .route("/phones/{number}/groups/{id}/invite", post(groups::invite))
+        .route("/phones/{number}/groups/{id}/requests", post(groups::decide))
+        .route("/phones/{number}/groups/{id}/linked-groups", post(groups::link))
+        .route("/phones/{number}/join-group", post(groups::join))
+        .route("/phones/{number}/group-privacy", post(groups::privacy))
+        .route("/phones/{number}/status", post(status::post))
+        .route("/groups", get(groups::list))
+        .route("/groups/{id}", get(groups::describe))
         .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))
         .route("/provision", post(provision::provision))
         .route("/faults", post(faults::add).get(faults::list).delete(faults::clear))

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use wacore_binary::Jid;
-use wacore_libsignal::protocol::{PreKeySignalMessage, SignalMessage};
+use wacore_libsignal::protocol::{PreKeySignalMessage, SenderKeyMessage, SignalMessage};
 
 use crate::accounts::Number;
 use crate::messages::fanout::Part;
@@ -88,7 +88,7 @@ pub struct Entry {
 pub struct EncryptedPart {
     /// The device it is for.
     pub to: String,
-    /// `msg` or `pkmsg`.
+    /// `msg`, `pkmsg`, or `skmsg` for a whole chat.
     #[serde(rename = "type")]
     pub kind: String,
     /// The sender's chain, if it could be read.
@@ -127,6 +127,11 @@ fn read_header(kind: &str, bytes: &[u8]) -> Option<(String, u32)> {
         "pkmsg" => {
             let message = PreKeySignalMessage::try_from(bytes).ok()?;
             Some(describe(message.message()))
+        }
+        // The number of the sender's key takes the place of the chain.
+        "skmsg" => {
+            let message = SenderKeyMessage::try_from(bytes).ok()?;
+            Some((format!("{:08x}", message.chain_id()), message.iteration()))
         }
         _ => None,
     }

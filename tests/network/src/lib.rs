@@ -7,7 +7,7 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
+//! [`messages`], [`groups`], [`status`], [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
 //! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
@@ -25,6 +25,7 @@ pub mod app_state;
 pub mod clock;
 pub mod devices;
 pub mod faults;
+pub mod groups;
 pub mod http;
 pub mod iq;
 pub mod keys;
@@ -42,6 +43,7 @@ pub mod settings;
 pub mod socket;
 pub mod stanza;
 pub mod stats;
+pub mod status;
 pub mod transport;
 pub mod usync;
 

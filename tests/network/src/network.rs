@@ -13,6 +13,7 @@ use wacore_binary::builder::NodeBuilder;
 
 use crate::accounts::Directory;
 use crate::faults::Faults;
+use crate::groups::Groups;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::pairing::Pairings;
@@ -74,6 +75,8 @@ pub struct Network {
     pub seed: Seed,
     /// The people.
     pub accounts: Directory,
+    /// The groups.
+    pub groups: Groups,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -103,6 +106,7 @@ impl Network {
         let (phone_clock, ticks) = PhoneClock::new(config.phone_delay);
         let network = Arc::new(Self {
             accounts: Directory::default(),
+            groups: Groups::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),

@@ -8,6 +8,7 @@
 
 pub mod bootstrap;
 pub mod clock;
+pub mod group;
 pub mod inbox;
 pub mod outbox;
 pub mod peer;
@@ -15,6 +16,7 @@ pub mod plaintext;
 pub mod receive;
 pub mod retry;
 pub mod send;
+pub mod sender_keys;
 pub mod signal;
 
 use std::collections::{HashMap, VecDeque};
@@ -31,6 +33,7 @@ use crate::prekeys::Bundle;
 
 use inbox::Inbox;
 use outbox::Outbox;
+use sender_keys::SenderKeys;
 use signal::SignalState;
 
 /// The only signed pre-key of a phone.
@@ -41,6 +44,10 @@ const SIGNED_PRE_KEY_ID: u32 = 1;
 pub struct Phone {
     /// Signal sessions.
     pub signal: SignalState,
+    /// Sender keys, for chats with many readers.
+    pub sender_keys: SenderKeys,
+    /// Whom its status is for.
+    pub status_audience: Vec<Arc<Account>>,
     /// What it has received.
     pub inbox: Inbox,
     /// What it has sent and may have to encrypt again.

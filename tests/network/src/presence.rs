@@ -138,8 +138,13 @@ pub fn typing_from_companion(network: &Arc<Network>, session: &Session, stanza: 
     }
 }
 
-/// Passes on `<composing/>`, `<composing media="audio"/>` or `<paused/>` to all devices of a person.
+/// Passes on `<composing/>`, `<composing media="audio"/>` or `<paused/>` to all devices of a person, or of a
+/// group's members.
 pub fn pass_on_typing(network: &Arc<Network>, author: &Account, to: &Jid, state: Node) {
+    if crate::groups::is_group(to) {
+        crate::groups::messages::pass_on_typing(network, author, to, &state);
+        return;
+    }
     let Some((receiver, spelling)) = network.accounts.find(to).zip(Spelling::of(to)) else {
         return;
     };

@@ -16,6 +16,7 @@ use super::problem::{Problem, read as read_body, read_address, read_number};
 use crate::accounts::directory::NewAccount;
 use crate::accounts::{Account, Spelling};
 use crate::messages::receipt;
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::pairing::{code, qr};
 use crate::phone::inbox::Page;
@@ -26,7 +27,8 @@ use crate::{app_state, devices, node, presence as presences};
 /// The longest a long-poll waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-type Answer<T> = Result<Json<T>, Problem>;
+/// What a handler answers with.
+pub(super) type Answer<T> = Result<Json<T>, Problem>;
 
 fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = network.accounts.by_number(read_number(number)?);
@@ -34,7 +36,7 @@ fn find(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
 }
 
 /// A person that can pick up a phone: load accounts may have none.
-fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
+pub(super) fn find_phone(network: &Network, number: &str) -> Result<Arc<Account>, Problem> {
     let account = find(network, number)?;
     if !account.state().has_phone {
         return Err(Problem::new(
@@ -258,21 +260,27 @@ pub(super) async fn read(
 ) -> Answer<Value> {
     let read: Read = read_body(&body)?;
     let account = find_phone(&network, &number)?;
-    let senders = senders_of(&account, &read)?;
-    for (sender, ids) in &senders {
-        receipt::forward(&network, &account, 0, sender, ids, Some("read"));
+    for ((chat, sender), ids) in &senders_of(&account, &read)? {
+        receipt::forward_in_chat(&network, &account, 0, chat, Some(sender), ids, Some("read"));
     }
     Ok(Json(json!({ "read": read.ids.len() })))
 }
 
-/// The messages grouped by who sent them; `from` says it for messages that the phone does not know.
-fn senders_of(account: &Account, read: &Read) -> Result<Vec<(Jid, Vec<String>)>, Problem> {
+/// A chat, and somebody who wrote in it.
+type ChatAndSender = (Jid, Jid);
+
+/// The messages grouped by who sent them where; `from` says it for messages that the phone does not know.
+fn senders_of(account: &Account, read: &Read) -> Result<Vec<(ChatAndSender, Vec<String>)>, Problem> {
     let fallback = read.from.as_deref().map(read_address).transpose()?;
     let phone = account.phone();
-    let mut senders: Vec<(Jid, Vec<String>)> = Vec::new();
+    let mut senders: Vec<(ChatAndSender, Vec<String>)> = Vec::new();
     for id in &read.ids {
-        let known = phone.inbox.message(id).map(|message| message.sender.clone());
-        let sender = known.or_else(|| fallback.clone()).ok_or_else(|| {
+        // Chats of two are told by the sender's device, so that the receipt uses the same spelling.
+        let known = phone.inbox.message(id).map(|message| {
+            let chat = message.chat.parse().ok().filter(is_shared_chat);
+            (chat.unwrap_or_else(|| message.sender.clone()), message.sender.clone())
+        });
+        let sender = known.or_else(|| fallback.clone().map(|from| (from.clone(), from))).ok_or_else(|| {
             Problem::new(
                 StatusCode::NOT_FOUND,
                 "unknown_message",

@@ -5,7 +5,8 @@
 //! * to a person: `<participants>` with one `<to>` for each device, own devices included;
 //! * to one device: `<enc>` directly, for peers (`category="peer"`) and for retries (`count`).
 //!
-//! Groups, status and newsletters will be further arms of [`from_companion`]; until then they are refused.
+//! Messages to groups and to the audience of a status are in [`super::accept_shared`], those to newsletters in
+//! [`crate::newsletters`].
 
 use std::sync::Arc;
 
@@ -22,9 +23,9 @@ use crate::stanza::Session;
 /// The answer to messages of kinds that this network does not carry.
 const NOT_SUPPORTED: u16 = 501;
 /// The answer to a message for nobody.
-const NOBODY: u16 = 404;
+pub(crate) const NOBODY: u16 = 404;
 /// The answer to a malformed message.
-const MALFORMED: u16 = 400;
+pub(super) const MALFORMED: u16 = 400;
 
 /// Children that travel with every copy of a message.
 const ACCOMPANYING: [&str; 4] = ["meta", "reporting", "biz", "bot"];
@@ -37,6 +38,12 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
     if let Some(code) = network.faults.refuses_message(session.account.number) {
         return refuse(network, session, &id, &to, code);
     }
+    if crate::groups::is_group(&to) {
+        return crate::groups::messages::from_companion(network, session, stanza, &id, &to);
+    }
+    if crate::status::is_status(&to) {
+        return crate::status::from_companion(network, session, stanza, &id, &to);
+    }
     if Spelling::of(&to).is_none() {
         return refuse(network, session, &id, &to, NOT_SUPPORTED);
     }
@@ -47,17 +54,22 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
         return refuse(network, session, &id, &to, MALFORMED);
     };
     let chat = receiver.lid.to_string();
-    let Some(verdict) = judge(network, session, &mut envelope, &chat) else {
+    let Some((verdict, _)) = judge(network, session, &mut envelope, &chat) else {
         return Vec::new();
     };
     if verdict != Verdict::Repeated {
         network.stats.message_accepted();
         fanout::deliver(network, &envelope);
     }
+    acknowledge(network, session, &id, &to)
+}
+
+/// Acknowledges an accepted message, unless a fault loses the acknowledgement.
+pub(crate) fn acknowledge(network: &Network, session: &Session, id: &str, to: &Jid) -> Vec<Node> {
     if network.faults.loses_acknowledgement(session.account.number) {
         return Vec::new();
     }
-    vec![acknowledgement(&id, &to).build()]
+    vec![acknowledgement(id, to).build()]
 }
 
 fn acknowledgement(id: &str, to: &Jid) -> NodeBuilder {
@@ -68,7 +80,8 @@ fn acknowledgement(id: &str, to: &Jid) -> NodeBuilder {
         .attr("t", crate::clock::unix_seconds())
 }
 
-fn refuse(network: &Network, session: &Session, id: &str, to: &Jid, code: u16) -> Vec<Node> {
+/// Refuses a message: an entry in the ledger, and an acknowledgement with an error.
+pub(crate) fn refuse(network: &Network, session: &Session, id: &str, to: &Jid, code: u16) -> Vec<Node> {
     let mut entry = Entry::of_device(
         EntryKind::Refused,
         session.account.number,
@@ -82,8 +95,9 @@ fn refuse(network: &Network, session: &Session, id: &str, to: &Jid, code: u16) -
     vec![acknowledgement(id, to).attr("error", code).build()]
 }
 
+/// What a message turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     /// Not seen before.
     New,
     /// For own eyes: a request to the phone.
@@ -96,8 +110,13 @@ enum Verdict {
 
 /// Decides what a message is and writes it into the ledger, both while the account's state is locked: the ledger then has
 /// the order in which messages were accepted, and a connection that was just replaced gets nothing in. `None` for such a
-/// connection.
-fn judge(network: &Network, session: &Session, envelope: &mut Envelope, chat: &str) -> Option<Verdict> {
+/// connection. With a repeated message come the devices that asked for it again.
+pub(crate) fn judge(
+    network: &Network,
+    session: &Session,
+    envelope: &mut Envelope,
+    chat: &str,
+) -> Option<(Verdict, Option<Vec<DeviceAddress>>)> {
     let mut state = session.account.state();
     state
         .device(session.device)
@@ -126,16 +145,16 @@ fn judge(network: &Network, session: &Session, envelope: &mut Envelope, chat: &s
     };
     envelope.author_name.clone_from(&state.name);
     network.ledger.record(entry(session, envelope, verdict));
-    if let Some(askers) = askers {
+    if let Some(askers) = &askers {
         envelope
             .parts
             .retain(|part| device_address(network, &part.to).is_some_and(|device| askers.contains(&device)));
     }
-    Some(verdict)
+    Some((verdict, askers))
 }
 
 /// Accounts other than the locked one are only looked up here, never locked.
-fn device_address(network: &Network, jid: &Jid) -> Option<DeviceAddress> {
+pub(super) fn device_address(network: &Network, jid: &Jid) -> Option<DeviceAddress> {
     Some(network.accounts.find(jid)?.device_address(jid.device))
 }
 
@@ -160,13 +179,26 @@ fn read(session: &Session, stanza: &Node, id: &str, to: &Jid) -> Option<Envelope
         Some(participants) => (read_participants(participants), false),
         None => (vec![read_targeted(stanza, to)?], true),
     };
+    let chat = address(stanza, "recipient").unwrap_or_else(|| to.clone()).to_non_ad();
+    Some(envelope(session, stanza, id, &chat, parts, targeted))
+}
+
+/// A message with its ciphertexts and everything that travels beside them.
+pub(super) fn envelope(
+    session: &Session,
+    stanza: &Node,
+    id: &str,
+    chat: &Jid,
+    parts: Vec<Part>,
+    targeted: bool,
+) -> Envelope {
     let text = |name| attribute(stanza, name).map(std::borrow::Cow::into_owned);
-    Some(Envelope {
+    Envelope {
         author: Arc::clone(&session.account),
         author_device: session.device,
         author_name: String::new(),
         id: id.to_owned(),
-        chat: address(stanza, "recipient").unwrap_or_else(|| to.clone()).to_non_ad(),
+        chat: chat.clone(),
         kind: text("type").unwrap_or_else(|| "text".to_owned()),
         edit: text("edit"),
         category: text("category"),
@@ -178,10 +210,11 @@ fn read(session: &Session, stanza: &Node, id: &str, to: &Jid) -> Option<Envelope
             .filter(|child| ACCOMPANYING.contains(&child.tag.as_ref()))
             .cloned()
             .collect(),
-    })
+    }
 }
 
-fn read_participants(participants: &Node) -> Vec<Part> {
+/// The ciphertexts for single devices; devices without one are left out.
+pub(super) fn read_participants(participants: &Node) -> Vec<Part> {
     children_of(participants, "to")
         .filter_map(|to| {
             let encrypted: Vec<Node> = children_of(to, "enc").cloned().collect();
@@ -194,7 +227,7 @@ fn read_participants(participants: &Node) -> Vec<Part> {
 }
 
 /// A message for exactly one device must carry a ciphertext for it.
-fn read_targeted(stanza: &Node, to: &Jid) -> Option<Part> {
+pub(super) fn read_targeted(stanza: &Node, to: &Jid) -> Option<Part> {
     let encrypted: Vec<Node> = children_of(stanza, "enc")
         .filter(|enc| !attribute_is(enc, "type", "skmsg"))
         .cloned()

@@ -14,6 +14,7 @@ use wacore_binary::{Jid, Node};
 
 use super::fanout::hand_over;
 use super::retry;
+use super::shared::is_shared_chat;
 use crate::accounts::mailbox::Acknowledgement;
 use crate::accounts::{Account, Spelling};
 use crate::network::Network;
@@ -38,13 +39,17 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
         }
     });
     network.stats.receipt();
+    let author = address(stanza, "participant");
     match kind.as_deref() {
-        None | Some("inactive") => forward(network, &session.account, session.device, &to, &ids, None),
+        None | Some("inactive") => {
+            forward_in_chat(network, &session.account, session.device, &to, author.as_ref(), &ids, None);
+        }
         Some(kind @ ("read" | "played")) => {
-            forward(network, &session.account, session.device, &to, &ids, Some(kind));
+            let (receiver, device) = (&session.account, session.device);
+            forward_in_chat(network, receiver, device, &to, author.as_ref(), &ids, Some(kind));
         }
         Some(kind @ ("read-self" | "played-self")) => {
-            tell_own_devices(session, &to, &ids, kind);
+            tell_own_devices(session, &to, author.as_ref(), &ids, kind);
         }
         Some("retry") => retry::from_companion(network, session, stanza),
         Some(_) => {}
@@ -73,18 +78,51 @@ pub fn identifiers(receipt: &Node) -> Vec<String> {
     first.into_iter().chain(more).collect()
 }
 
+/// Tells the author of messages in a chat: in a group or under a status that is somebody else than the chat, and the author
+/// is told both.
+pub fn forward_in_chat(
+    network: &Arc<Network>,
+    receiver: &Account,
+    device: u16,
+    chat: &Jid,
+    author: Option<&Jid>,
+    ids: &[String],
+    kind: Option<&str>,
+) {
+    match author.filter(|_| is_shared_chat(chat)) {
+        Some(author) => tell(network, receiver, device, Some(chat), author, ids, kind),
+        None => forward(network, receiver, device, chat, ids, kind),
+    }
+}
+
 /// Tells all devices of the author what one device has done with these messages. `to` is the author as the receiver
 /// spelled it.
 pub fn forward(network: &Arc<Network>, receiver: &Account, device: u16, to: &Jid, ids: &[String], kind: Option<&str>) {
+    tell(network, receiver, device, None, to, ids, kind);
+}
+
+fn tell(
+    network: &Arc<Network>,
+    receiver: &Account,
+    device: u16,
+    chat: Option<&Jid>,
+    to: &Jid,
+    ids: &[String],
+    kind: Option<&str>,
+) {
     let Some((author, spelling)) = network.accounts.find(to).zip(Spelling::of(to)) else {
         return;
     };
     if author.number == receiver.number {
         return;
     }
-    let Some(receipt) = build(receiver.jid(spelling, device), ids, kind) else {
+    let reader = receiver.jid(spelling, device);
+    let Some(mut receipt) = build(chat.unwrap_or(&reader).clone(), ids, kind) else {
         return;
     };
+    if chat.is_some() {
+        receipt.attrs.insert("participant", reader);
+    }
     let companions: Vec<u16> = author.state().devices.iter().map(|device| device.id).collect();
     for companion in companions {
         hand_over(network, &author, companion, receipt.clone());
@@ -93,14 +131,17 @@ pub fn forward(network: &Arc<Network>, receiver: &Account, device: u16, to: &Jid
 }
 
 /// Tells the account's other companions that it has read messages, which their author is not to know.
-fn tell_own_devices(session: &Session, chat: &Jid, ids: &[String], kind: &str) {
-    let Some(spelling) = Spelling::of(chat) else {
+fn tell_own_devices(session: &Session, chat: &Jid, author: Option<&Jid>, ids: &[String], kind: &str) {
+    let Some(spelling) = Spelling::of(chat).or_else(|| Spelling::of(author?)) else {
         return;
     };
     let Some(mut receipt) = build(session.account.jid(spelling, session.device), ids, Some(kind)) else {
         return;
     };
     receipt.attrs.insert("recipient", chat.to_non_ad());
+    if let Some(author) = author {
+        receipt.attrs.insert("participant", author.clone());
+    }
     for device in &mut session.account.state().devices {
         if device.id != session.device {
             device.deliver(receipt.clone());

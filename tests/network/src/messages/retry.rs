@@ -9,6 +9,7 @@ use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
 use super::fanout::hand_over;
+use super::shared::is_shared_chat;
 use crate::accounts::{Account, Spelling};
 use crate::network::Network;
 use crate::node::{address, attribute, children};
@@ -33,8 +34,13 @@ pub fn pass_on(network: &Arc<Network>, asker: &Account, device: u16, target: &Ji
     };
     network.stats.retry();
     author.state().accepted.ask_again(&id, asker.device_address(device));
-    let mut builder = NodeBuilder::new("receipt")
-        .attr("from", asker.jid(spelling, device))
+    let asking = asker.jid(spelling, device);
+    let builder = NodeBuilder::new("receipt");
+    let builder = match address(receipt, "to").filter(is_shared_chat) {
+        Some(chat) => builder.attr("from", chat).attr("participant", asking),
+        None => builder.attr("from", asking),
+    };
+    let mut builder = builder
         .attr("id", id.as_ref())
         .attr("type", "retry")
         .attr("t", crate::clock::unix_seconds());

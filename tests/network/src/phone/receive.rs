@@ -9,9 +9,10 @@ use waproto::whatsapp::Message;
 use super::inbox::ReceivedMessage;
 use super::plaintext::{Content, unpad, unwrap_from_own_device};
 use super::signal::CiphertextKind;
-use super::{Held, PhoneKeys, peer, retry};
+use super::{Held, PhoneKeys, group, peer, retry};
 use crate::accounts::Account;
 use crate::messages::receipt;
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::node::{address, attribute, attribute_is, children, children_of, content};
 
@@ -35,11 +36,17 @@ pub fn deliver(network: &Arc<Network>, account: &Arc<Account>, stanza: Node) {
 fn note_receipt(account: &Account, stanza: &Node) {
     let kind = attribute(stanza, "type");
     let kind = kind.as_deref().unwrap_or("delivered");
-    let from = attribute(stanza, "from").unwrap_or_default();
+    let from = author_of(stanza);
     let mut phone = account.phone();
     for id in receipt::identifiers(stanza) {
         phone.inbox.add_receipt(id, from.to_string(), kind.to_owned());
     }
+}
+
+/// Who a stanza is from: in a chat with many, the one who wrote.
+fn author_of(stanza: &Node) -> std::borrow::Cow<'_, str> {
+    let participant = attribute(stanza, "participant");
+    participant.or_else(|| attribute(stanza, "from")).unwrap_or_default()
 }
 
 fn note_typing(account: &Account, stanza: &Node) {
@@ -48,20 +55,26 @@ fn note_typing(account: &Account, stanza: &Node) {
     };
     let recording = attribute_is(state, "media", "audio");
     let state = if recording { "recording" } else { state.tag.as_ref() };
-    let from = attribute(stanza, "from").unwrap_or_default();
+    let from = author_of(stanza);
     account.phone().inbox.add_typing(from.into_owned(), state.to_owned());
 }
 
 /// The sender of a message that a phone received.
-struct Sender {
-    account: Arc<Account>,
-    jid: Jid,
+pub(super) struct Sender {
+    /// The person.
+    pub(super) account: Arc<Account>,
+    /// The device, as it was spelled.
+    pub(super) jid: Jid,
 }
 
 fn message(network: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let Some(jid) = address(stanza, "from") else {
         return;
     };
+    if is_shared_chat(&jid) {
+        group::received(network, account, stanza, &jid);
+        return;
+    }
     let Some(sender) = network.accounts.find(&jid).map(|account| Sender { account, jid }) else {
         return;
     };
@@ -110,7 +123,8 @@ fn read(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza:
     }
 }
 
-fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: bool, message: &Message) {
+/// Puts a message into the inbox.
+pub(super) fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid, from_me: bool, message: &Message) {
     let id = attribute(stanza, "id").unwrap_or_default().into_owned();
     let (kind, text, target) = match Content::of(message) {
         None => ("other", None, None),

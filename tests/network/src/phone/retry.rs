@@ -8,10 +8,11 @@ use std::sync::Arc;
 use wacore_binary::builder::NodeBuilder;
 use wacore_binary::{Jid, Node};
 
-use super::{PhoneKeys, send};
+use super::{PhoneKeys, group, send};
 use crate::accounts::{Account, DeviceAddress};
 use crate::keys::public_bytes;
 use crate::messages::fanout::{self, Part};
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::node::{address, attribute, big_endian, bytes_node, child, child_array, child_content, three_bytes};
 use crate::prekeys::{Bundle, read_one_time, read_signed_pre_key, take_bundle};
@@ -35,11 +36,15 @@ pub fn ask_again(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, stanz
         return;
     }
     let recipient = address(stanza, "recipient");
+    let chat = address(stanza, "from").filter(is_shared_chat);
     let (account, to) = (Arc::clone(account), to.clone());
     network.phone_clock.later(move |network| {
         let mut request = request(network, &account, &id, count);
         if let Some(recipient) = recipient {
             request.attrs.insert("recipient", recipient);
+        }
+        if let Some(chat) = chat {
+            request.attrs.insert("to", chat);
         }
         crate::messages::retry::pass_on(network, &account, 0, &to, &request);
     });
@@ -94,20 +99,28 @@ pub fn requested(network: &Arc<Network>, account: &Arc<Account>, request: Node) 
 }
 
 fn encrypt_again(network: &Arc<Network>, account: &Arc<Account>, request: &Node) -> Option<()> {
-    let asker = address(request, "from")?;
+    let asker = address(request, "participant").or_else(|| address(request, "from"))?;
     let id = attribute(request, "id")?;
     let device = network.accounts.find(&asker)?.device_address(asker.device);
     let bundle = read_bundle(request).or_else(|| take_bundle(network, &asker))?;
     let (sent, mut enc) = {
         let keys = PhoneKeys::of(&network.seed, account);
         let mut phone = account.phone();
-        let sent = phone.outbox.find(&id)?.clone();
+        let mut sent = phone.outbox.find(&id)?.clone();
+        if is_shared_chat(&sent.chat) {
+            // Whoever could not read may lack the key too.
+            *sent.message = group::with_key(&mut phone, &sent.chat, account.device_address(0), *sent.message).ok()?;
+        }
         renew_session(&mut phone.signal, &keys, device, &bundle)?;
         let enc = send::encrypt(network, account, &mut phone, &keys, &sent, &asker)?;
         (sent, enc)
     };
     let count = child(request, "retry").and_then(|retry| attribute(retry, "count"));
     enc.attrs.insert("count", count.as_deref().unwrap_or("1"));
+    if is_shared_chat(&sent.chat) {
+        group::send_again(network, account, &sent, &asker, enc);
+        return Some(());
+    }
     let parts = vec![Part {
         to: asker,
         encrypted: vec![enc],

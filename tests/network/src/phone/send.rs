@@ -8,9 +8,10 @@ use waproto::whatsapp::Message;
 
 use super::outbox::Sent;
 use super::plaintext::{Content, pad, wrap_for_own_devices};
-use super::{Held, Phone, PhoneKeys};
+use super::{Held, Phone, PhoneKeys, group};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
+use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
 use crate::prekeys;
 
@@ -27,8 +28,8 @@ pub struct Order {
 /// Why nothing can be sent.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SendError {
-    /// Nobody has this address.
-    #[error("nobody on this network has the address {0}")]
+    /// Nobody has this address, or it is a group's that the person may not write in.
+    #[error("nobody on this network has the address {0}, or it is closed to this person")]
     Nobody(String),
     /// The account has no phone.
     #[error("this account has no phone")]
@@ -43,7 +44,7 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
     if !account.state().has_phone {
         return Err(SendError::NoPhone);
     }
-    if network.accounts.find(to).is_none() {
+    if network.accounts.find(to).is_none() && !group::may_send(network, account, to) {
         return Err(SendError::Nobody(to.to_string()));
     }
     let id = network.next_message_id();
@@ -60,6 +61,10 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
 
 /// Encrypts and hands out what was ordered.
 pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) {
+    if is_shared_chat(&order.to) {
+        group::carry_out(network, account, order);
+        return;
+    }
     let Some((receiver, spelling)) = network.accounts.find(&order.to).zip(Spelling::of(&order.to)) else {
         return;
     };

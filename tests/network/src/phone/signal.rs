@@ -19,7 +19,8 @@ use super::{PhoneKeys, SIGNED_PRE_KEY_ID};
 use crate::accounts::DeviceAddress;
 use crate::prekeys::Bundle;
 
-type Outcome<T> = Result<T, SignalProtocolError>;
+/// What the library answers with.
+pub type Outcome<T> = Result<T, SignalProtocolError>;
 
 /// The kind of a ciphertext, as the wire names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,7 +160,8 @@ fn protocol_address(device: DeviceAddress) -> ProtocolAddress {
     ProtocolAddress::new(&device.number.to_string(), DeviceId::from(u32::from(device.device)))
 }
 
-fn ready<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+/// The outcome of a future that is always ready, because all stores are tables in memory.
+pub(super) fn ready<T>(future: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     future.now_or_never().unwrap_or_else(|| {
         Err(SignalProtocolError::InvalidState(
             "ready",

@@ -11,10 +11,12 @@
 mod baileys;
 mod companion;
 mod devices;
+mod groups;
 mod load;
 mod messages;
 mod pairing;
 mod protocol;
 mod settings;
+mod status;
 mod trouble;
 mod world;
