@@ -1,5 +1,6 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
+mod groups;
 mod types;
 
 use std::time::Duration;

@@ -1,11 +1,13 @@
 //! Every story, by theme.
 
 mod gateway;
+mod groups;
 mod local;
 mod messages;
 mod operating;
 mod pairing;
 mod safety;
+mod statuses;
 mod takeover;
 mod trouble;
 mod webhooks;
@@ -15,9 +17,11 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 9] = [
+    let themes: [Vec<Tale>; 11] = [
         pairing::stories(),
         messages::stories(),
+        groups::stories(),
+        statuses::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

@@ -197,11 +197,15 @@ pub(super) async fn mentioning_all(
     message: &SendMessage,
 ) -> Result<SendMessage, SendError> {
     let me = Me::of(client);
-    let info = client.groups().query_info(group).await.map_err(|error| match group_failed(error) {
-        OperationError::NotConnected => SendError::NotConnected,
-        OperationError::Refused { detail, .. } => SendError::Refused(detail),
-        OperationError::Failed(detail) => SendError::Failed(detail),
-    })?;
+    let info = client
+        .groups()
+        .query_info(group)
+        .await
+        .map_err(|error| match group_failed(error) {
+            OperationError::NotConnected => SendError::NotConnected,
+            OperationError::Refused { detail, .. } => SendError::Refused(detail),
+            OperationError::Failed(detail) => SendError::Failed(detail),
+        })?;
     let mut message = message.clone();
     for member in info.participants.iter().filter_map(address) {
         let is_me = me.is(&Party::new(&member, None));

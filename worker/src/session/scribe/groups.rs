@@ -143,3 +143,98 @@ fn place(group: &str) -> Party {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::EngineEvent;
+    use crate::session::scribe::MessageIds;
+    use crate::session::scribe::tests::{account, data, desk, person, types};
+    use chrono::Utc;
+    use shared::event::JoinRequestChange;
+
+    const GROUP: &str = "120363021033254949@g.us";
+
+    fn news(what: GroupHappening, id: Option<&str>) -> EngineEvent {
+        EngineEvent::Group(GroupNews {
+            group: GROUP.into(),
+            by: Some(person("15550001001")),
+            at: Utc::now(),
+            id: id.map(str::to_owned),
+            what,
+        })
+    }
+
+    fn added() -> GroupHappening {
+        GroupHappening::Participants {
+            action: ParticipantAction::Add,
+            participants: vec![person("15550001002")],
+            reason: None,
+        }
+    }
+
+    #[test]
+    fn who_was_added_by_whom_is_told_once_and_recorded() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let ids = MessageIds::new();
+        desk.scribe
+            .engine_event(&mut writing, &news(added(), Some("7:0")), &ids);
+        desk.scribe
+            .engine_event(&mut writing, &news(added(), Some("7:0")), &ids);
+        assert_eq!(types(&writing), ["group.participants"]);
+        let data = data(&writing, 0);
+        assert_eq!(data["chat"]["jid"], GROUP);
+        assert_eq!(data["action"], "add");
+        assert_eq!(data["participants"][0]["phone"], "15550001002");
+        assert_eq!(data["participants"][0]["lid"], "100015550001002");
+        assert_eq!(data["by"]["phone"], "15550001001");
+        assert_eq!(writing.facts.changes.len(), 2, "recording may be repeated");
+    }
+
+    #[test]
+    fn what_is_ignored_is_recorded_all_the_same() {
+        let mut desk = desk(Some(account()));
+        desk.scribe.ignore.groups = true;
+        let mut writing = Writing::default();
+        desk.scribe
+            .engine_event(&mut writing, &news(added(), None), &MessageIds::new());
+        assert!(types(&writing).is_empty());
+        assert_eq!(writing.facts.changes.len(), 1);
+    }
+
+    #[test]
+    fn a_change_says_what_is_different_and_a_request_who_wants_to_join() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let settings = GroupSettings {
+            subject: Some("Support 24/7".into()),
+            ..GroupSettings::default()
+        };
+        let request = GroupHappening::JoinRequests {
+            change: JoinRequestChange::Created,
+            participants: vec![person("15550001003")],
+            method: Some("invite_link".into()),
+        };
+        for what in [
+            GroupHappening::Settings(settings),
+            GroupHappening::Other("picture"),
+            GroupHappening::Community(None),
+            request,
+        ] {
+            desk.scribe
+                .engine_event(&mut writing, &news(what, None), &MessageIds::new());
+        }
+        assert_eq!(
+            types(&writing),
+            ["group.updated", "group.updated", "group.updated", "group.join_request"]
+        );
+        assert_eq!(
+            data(&writing, 0)["changes"],
+            serde_json::json!({"subject": "Support 24/7"})
+        );
+        assert_eq!(data(&writing, 1)["change"], "picture");
+        assert_eq!(data(&writing, 2)["change"], "unlinked");
+        assert_eq!(data(&writing, 3)["participants"][0]["phone"], "15550001003");
+    }
+}

@@ -195,3 +195,120 @@ fn note(writing: &mut Writing, change: StatusChange) {
 fn place() -> Party {
     Party::new(&Address::Status, None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{EngineEvent, Person};
+    use crate::session::scribe::tests::{account, data, desk, person, types};
+    use shared::content::{MessageKey, Reaction, Revoke};
+
+    fn incoming(content: Content, from_me: bool) -> IncomingMessage {
+        IncomingMessage {
+            wa_message_id: "3EB0".into(),
+            chat: Person {
+                address: Address::Status,
+                alternative: None,
+            },
+            from: person("15550001001"),
+            from_me,
+            content,
+            remote_media: None,
+            context: None,
+            at: Utc::now(),
+        }
+    }
+
+    fn about(id: &str) -> MessageKey {
+        MessageKey {
+            wa_message_id: id.into(),
+            ..MessageKey::default()
+        }
+    }
+
+    #[test]
+    fn a_post_is_received_with_the_time_of_its_end_and_is_no_message() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let post = incoming(Content::text("at work"), false);
+        desk.scribe.message(&mut writing, &post, &MessageIds::new());
+        assert_eq!(types(&writing), ["status.received"]);
+        assert!(writing.facts.messages.is_empty());
+        let data = data(&writing, 0);
+        assert_eq!(data["text"]["body"], "at work");
+        assert_eq!(data["from"]["phone"], "15550001001");
+        assert_eq!(
+            data["expires_at"],
+            shared::timestamp::text(post.at + LIFETIME),
+            "a day later"
+        );
+    }
+
+    #[test]
+    fn an_own_post_of_another_device_is_recorded_without_an_event() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let post = incoming(Content::text("at work"), true);
+        desk.scribe.message(&mut writing, &post, &MessageIds::new());
+        assert!(types(&writing).is_empty());
+        assert_eq!(writing.facts.changes.len(), 1);
+    }
+
+    #[test]
+    fn posts_that_are_ignored_leave_nothing() {
+        let mut desk = desk(Some(account()));
+        desk.scribe.ignore.statuses = true;
+        let mut writing = Writing::default();
+        let post = incoming(Content::text("at work"), false);
+        desk.scribe.message(&mut writing, &post, &MessageIds::new());
+        assert!(writing.facts.is_empty());
+    }
+
+    #[test]
+    fn reactions_and_revocations_change_the_post_and_are_told() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let reaction = Content::Reaction(Reaction {
+            message: about("3EB1"),
+            emoji: "\u{1F44D}".into(),
+        });
+        let revoke = Content::Revoke(Revoke { message: about("3EB2") });
+        for content in [reaction, revoke] {
+            desk.scribe
+                .message(&mut writing, &incoming(content, false), &MessageIds::new());
+        }
+        assert_eq!(types(&writing), ["message.reaction", "message.revoked"]);
+        assert_eq!(data(&writing, 0)["chat"]["jid"], "status@broadcast");
+        assert!(matches!(
+            writing.facts.changes[..],
+            [
+                Change::Status(StatusChange::Reacted { .. }),
+                Change::Status(StatusChange::Revoked { from_me: false, .. })
+            ]
+        ));
+    }
+
+    #[test]
+    fn who_has_seen_an_own_post_is_told_once_and_its_arrival_is_not() {
+        let mut desk = desk(Some(account()));
+        let mut writing = Writing::default();
+        let own = MessageId::generate();
+        let ids = MessageIds::from([("3EB1".to_owned(), own)]);
+        for status in [MessageStatus::Delivered, MessageStatus::Read, MessageStatus::Read] {
+            let receipt = EngineEvent::Receipt(Receipt {
+                chat: Person {
+                    address: Address::Status,
+                    alternative: None,
+                },
+                from: person("15550001001"),
+                wa_message_ids: vec!["3EB1".into()],
+                status,
+                at: Utc::now(),
+            });
+            desk.scribe.engine_event(&mut writing, &receipt, &ids);
+        }
+        assert_eq!(types(&writing), ["status.viewed"]);
+        assert_eq!(data(&writing, 0)["status_id"], StatusId(own.0).to_string());
+        assert_eq!(data(&writing, 0)["viewer"]["phone"], "15550001001");
+    }
+}

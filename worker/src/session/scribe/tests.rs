@@ -8,13 +8,13 @@ use super::*;
 use crate::engine::{IncomingMessage, Receipt};
 use shared::content::Content;
 
-struct Desk {
-    scribe: Scribe,
+pub(super) struct Desk {
+    pub(super) scribe: Scribe,
     view: watch::Receiver<LiveStatus>,
     outgoing: Arc<Mutex<OutgoingMessages>>,
 }
 
-fn desk(account: Option<Account>) -> Desk {
+pub(super) fn desk(account: Option<Account>) -> Desk {
     let worker = WorkerId::generate();
     let (sender, view) = watch::channel(LiveStatus {
         status: SessionStatus::Starting,
@@ -39,7 +39,7 @@ fn desk(account: Option<Account>) -> Desk {
     Desk { scribe, view, outgoing }
 }
 
-fn account() -> Account {
+pub(super) fn account() -> Account {
     Account {
         jid: "15550009999:3@s.whatsapp.net".into(),
         phone: Some("15550009999".into()),
@@ -48,14 +48,14 @@ fn account() -> Account {
     }
 }
 
-fn person(digits: &str) -> Person {
+pub(super) fn person(digits: &str) -> Person {
     Person {
         address: Address::Lid(format!("1000{digits}")),
         alternative: Some(Address::Phone(digits.into())),
     }
 }
 
-fn types(writing: &Writing) -> Vec<&'static str> {
+pub(super) fn types(writing: &Writing) -> Vec<&'static str> {
     writing
         .facts
         .events
@@ -64,7 +64,7 @@ fn types(writing: &Writing) -> Vec<&'static str> {
         .collect()
 }
 
-fn data(writing: &Writing, index: usize) -> Value {
+pub(super) fn data(writing: &Writing, index: usize) -> Value {
     let envelope: Value = serde_json::from_str(&writing.facts.events[index].body(1)).unwrap();
     envelope["data"].clone()
 }
