@@ -544,17 +544,13 @@ async fn groups_are_made_in_a_community_linked_and_taken_out(story: &Story) -> a
 
 async fn a_session_that_ignores_groups_hears_nothing_of_them(story: &Story) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
-    let session = scene.linked_session("Front desk").await?;
-    let one = format!("/v1/sessions/{}", session.id);
-    let settings = json!({ "settings": { "ignore": { "groups": true } } });
-    done(scene.api.patch(&one, &settings)).await?;
-    scene
-        .api
-        .post(&format!("{one}/restart"), &json!({}))
-        .send()
-        .await?
-        .expect(202)?;
-    scene.wait_for_status(&session.id, "connected").await?;
+    let body = json!({ "name": "Front desk", "settings": { "ignore": { "groups": true } } });
+    let id = scene.api.create_session_from(&body).await?.id;
+    let owner = scene.phone("Front desk").await?;
+    let qr = scene.api.qr(&id, PATIENCE).await?;
+    owner.scan(&qr).await?;
+    scene.wait_for_status(&id, "connected").await?;
+    let session = LinkedSession { id, owner };
     let bruno = scene.phone("Bruno").await?;
     let group = bruno
         .create_group(&json!({ "subject": "Noise", "participants": [session.owner.number] }))

@@ -38,6 +38,7 @@ use crate::gate::{Closed, Gate};
 
 pub mod dial;
 mod foreign;
+mod group_queries;
 mod groups;
 mod http;
 mod incoming;

@@ -269,6 +269,7 @@ fn refused(code: u32, text: &str) -> OperationError {
         410 => (Code::NotFoundOnWhatsapp, what("the invitation works no longer")),
         412 | 419 => (Code::WhatsappRefused, what("it is full")),
         423 => (Code::NotPermittedOnWhatsapp, what("it is locked")),
+        501 => (Code::WhatsappRefused, what("WhatsApp does not know this")),
         429 => (Code::RateLimited, what("WhatsApp wants it slower")),
         500.. => return OperationError::Failed(what("WhatsApp could not do it")),
         _ => (Code::WhatsappRefused, what("WhatsApp refused")),

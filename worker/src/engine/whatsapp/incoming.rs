@@ -129,7 +129,7 @@ impl Handler {
         if let Some(group) = unread {
             let listener = Arc::clone(&self.listener);
             self.tasks.spawn(async move {
-                match client.groups().get_metadata(&group).await {
+                match super::group_queries::metadata(&client, &group).await {
                     Ok(metadata) => {
                         let group = super::groups::group(&metadata, &Me::of(&client));
                         listener.event(EngineEvent::GroupKnown(Box::new(group)));

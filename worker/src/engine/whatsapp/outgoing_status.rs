@@ -13,10 +13,7 @@ use crate::engine::SendError;
 
 /// Encrypts the post for its audience and writes it to the socket, under the id that was fixed when it was accepted.
 pub(super) async fn send(client: &Arc<Client>, message: &SendMessage) -> Result<(), SendError> {
-    let mut recipients: Vec<Jid> = Vec::with_capacity(message.audience.len());
-    for person in &message.audience {
-        recipients.push(outgoing::jid(person).map_err(SendError::Refused)?);
-    }
+    let recipients = recipients(client, message).await?;
     let options = StatusSendOptions {
         message_id: Some(message.wa_message_id.clone()),
         ..StatusSendOptions::default()
@@ -27,6 +24,39 @@ pub(super) async fn send(client: &Arc<Client>, message: &SendMessage) -> Result<
         Err(error) => Err(outgoing::classify(&error)),
     }
 }
+
+/// Everybody for whom the post is encrypted. The library leaves out, without a word, whoever it does not know by LID; so those are asked for first.
+async fn recipients(client: &Arc<Client>, message: &SendMessage) -> Result<Vec<Jid>, SendError> {
+    let failed = |error: &dyn std::fmt::Display| SendError::Failed(error.to_string());
+    let mut recipients: Vec<Jid> = Vec::with_capacity(message.audience.len());
+    let mut unknown: Vec<Jid> = Vec::new();
+    for person in &message.audience {
+        let jid = outgoing::jid(person).map_err(SendError::Refused)?;
+        let known = client.get_lid_pn_entry(&jid).await.map_err(|error| failed(&error))?;
+        if jid.is_pn() && known.is_none() {
+            unknown.push(jid);
+        } else {
+            recipients.push(jid);
+        }
+    }
+    for some in unknown.chunks(ASKED_AT_ONCE) {
+        let found = client
+            .contacts()
+            .is_on_whatsapp(some)
+            .await
+            .map_err(|error| failed(&error))?;
+        for person in found.into_iter().filter(|person| person.is_registered) {
+            recipients.extend(person.lid.or_else(|| person.jid.is_lid().then_some(person.jid)));
+        }
+    }
+    if recipients.is_empty() {
+        return Err(SendError::NotOnWhatsapp);
+    }
+    Ok(recipients)
+}
+
+/// People about whom the server is asked at once.
+const ASKED_AT_ONCE: usize = 500;
 
 fn body(message: &SendMessage) -> Result<wa::Message, String> {
     let Content::Text(text) = &message.content else {

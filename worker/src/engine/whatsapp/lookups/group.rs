@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use shared::group::{GroupKind, InviteCode, JoinRequest, JoinRequests, Subgroup, Subgroups};
+use shared::group::{InviteCode, JoinRequests, Subgroups};
 use shared::query::{CommunityLookup, GroupLookup};
 use whatsapp_rust::Client;
 
 use super::super::foreign::foreign;
-use super::super::groups::{Me, both_ids, failed, group, group_failed, time};
-use super::super::incoming::address;
+use super::super::group_queries;
+use super::super::groups::{Me, failed, group, group_failed};
 use super::jid;
 use crate::engine::{EngineEvent, Listener, OperationError};
 
@@ -21,15 +21,17 @@ pub(super) async fn look_up(
     let groups = client.groups();
     match lookup {
         GroupLookup::Metadata { group: wanted } => {
-            let metadata = groups.get_metadata(&jid(wanted)?).await.map_err(group_failed)?;
+            let metadata = group_queries::metadata(client, &jid(wanted)?)
+                .await
+                .map_err(group_failed)?;
             let found = group(&metadata, &Me::of(client));
             listener.event(EngineEvent::GroupKnown(Box::new(found.clone())));
             Ok(json!(found))
         }
         GroupLookup::Participating => {
             let me = Me::of(client);
-            let all = groups.get_participating().await.map_err(group_failed)?;
-            let all: Vec<_> = all.values().map(|metadata| group(metadata, &me)).collect();
+            let all = group_queries::participating(client).await.map_err(failed)?;
+            let all: Vec<_> = all.iter().map(|metadata| group(metadata, &me)).collect();
             let count = all.len();
             listener.event(EngineEvent::GroupsKnown(all));
             Ok(json!({ "groups": count }))
@@ -43,18 +45,9 @@ pub(super) async fn look_up(
             Ok(json!(group(&metadata, &Me::of(client))))
         }
         GroupLookup::JoinRequests { group } => {
-            let waiting = groups
-                .get_membership_requests(jid(group)?)
+            let data = group_queries::join_requests(client, &jid(group)?)
                 .await
-                .map_err(group_failed)?;
-            let mut data = Vec::with_capacity(waiting.len());
-            for request in waiting {
-                let Some(person) = address(&request.jid) else { continue };
-                data.push(JoinRequest {
-                    party: both_ids(client, &person).await,
-                    requested_at: time(request.request_time),
-                });
-            }
+                .map_err(failed)?;
             Ok(json!(JoinRequests { data }))
         }
     }
@@ -72,26 +65,9 @@ pub(in super::super) fn invite_code(link: &str) -> InviteCode {
 pub(super) async fn look_up_community(client: &Arc<Client>, lookup: &CommunityLookup) -> Result<Value, OperationError> {
     match lookup {
         CommunityLookup::Subgroups { community } => {
-            let found = client
-                .community()
-                .get_subgroups(&jid(community)?)
+            let data = group_queries::subgroups(client, &jid(community)?)
                 .await
                 .map_err(failed)?;
-            let data = found
-                .iter()
-                .map(|group| Subgroup {
-                    jid: group.id.to_string(),
-                    subject: foreign(&group.subject),
-                    kind: if group.is_default_sub_group {
-                        GroupKind::Announcements
-                    } else if group.is_general_chat {
-                        GroupKind::General
-                    } else {
-                        GroupKind::Group
-                    },
-                    size: group.participant_count,
-                })
-                .collect();
             Ok(json!(Subgroups { data }))
         }
     }

@@ -18,6 +18,7 @@ use whatsapp_rust::{
     GroupSubject, Jid, JoinGroupResult, MemberAddMode, MembershipApprovalMode, PreviousDescription,
 };
 
+use super::super::group_queries;
 use super::super::groups::{Me, group, group_failed, results};
 use super::super::lookups::invite_code;
 use super::jid;
@@ -135,7 +136,7 @@ pub(super) async fn read_again(
     listener: &Arc<dyn Listener>,
     place: &Jid,
 ) -> Result<Group, GroupError> {
-    let metadata = client.groups().get_metadata(place).await?;
+    let metadata = group_queries::metadata(client, place).await?;
     let now = group(&metadata, &Me::of(client));
     listener.event(EngineEvent::GroupKnown(Box::new(now.clone())));
     Ok(now)
@@ -205,12 +206,12 @@ pub(super) async fn finish(
     if let Err(error) = change(client, &place, &later).await {
         tracing::info!(%error, "a setting of a new group was refused");
     }
-    let metadata = client.groups().get_metadata(&place).await.map_err(group_failed)?;
+    let metadata = group_queries::metadata(client, &place).await.map_err(group_failed)?;
     let me = Me::of(client);
     let mut now = group(&metadata, &me);
     let results = missing(client, &place, &now, participants).await;
     if results.iter().any(|(_, tried)| *tried)
-        && let Ok(metadata) = client.groups().get_metadata(&place).await
+        && let Ok(metadata) = group_queries::metadata(client, &place).await
     {
         now = group(&metadata, &me);
     }
@@ -239,12 +240,12 @@ async fn missing(
     for person in participants {
         let party = super::super::groups::both_ids(client, person).await;
         let same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
-        let is_member = now
+        let member = now
             .participants
             .iter()
-            .any(|member| same(&member.party.phone, &party.phone) || same(&member.party.lid, &party.lid));
-        if is_member {
-            all.push((ParticipantResult::new(party, None, None), false));
+            .find(|member| same(&member.party.phone, &party.phone) || same(&member.party.lid, &party.lid));
+        if let Some(member) = member {
+            all.push((ParticipantResult::new(member.party.clone(), None, None), false));
             continue;
         }
         let answers = match jid(person) {
