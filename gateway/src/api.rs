@@ -11,11 +11,15 @@ pub mod contacts;
 pub mod events;
 pub mod media;
 pub mod labels;
+pub mod communities;
+pub mod groups;
 pub mod messages;
+pub mod newsletters;
 pub mod operations;
 pub mod profile;
 pub mod sessions;
 pub mod statistics;
+pub mod statuses;
 pub mod tenants;
 pub mod webhooks;
 
@@ -35,6 +39,10 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(profile::routes())
         .merge(labels::routes())
         .merge(calls::routes())
+        .merge(groups::routes())
+        .merge(communities::routes())
+        .merge(newsletters::routes())
+        .merge(statuses::routes())
         .merge(commands::routes())
         .merge(webhooks::routes())
         .merge(events::routes())

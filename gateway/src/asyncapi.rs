@@ -6,9 +6,15 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
-use shared::event::{CallEnded, CallReceived, ContactUpdated, EventType, LabelUpdated, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged};
+use shared::event::{
+    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, EventType, GroupCreated, GroupJoinRequest,
+    GroupParticipantsChanged, GroupUpdated, HistorySynced, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited,
+    MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated, SessionRestricted,
+    SessionStalled, SessionStatusChanged, StatusViewed,
+};
 use shared::ids::Region;
 use shared::message::Message;
+use shared::status::Status;
 use utoipa::ToSchema;
 use utoipa::openapi::{RefOr, Schema};
 
@@ -87,11 +93,24 @@ fn data_of(event_type: EventType, schemas: &mut Schemas) -> Value {
         EventType::MessageRevoked => reference::<MessageRevoked>(schemas),
         EventType::MessageReaction => reference::<MessageReaction>(schemas),
         EventType::MessageFailed => reference::<MessageFailed>(schemas),
-        EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
+        EventType::PollVote => reference::<PollVoted>(schemas),
+        EventType::MediaStored => reference::<MediaStored>(schemas),
+        EventType::MediaFailed => reference::<MediaFailed>(schemas),
+        EventType::ChatUpdated => reference::<ChatUpdated>(schemas),
+        EventType::ChatDeleted => reference::<ChatDeleted>(schemas),
+        EventType::HistorySynced => reference::<HistorySynced>(schemas),
         EventType::ContactUpdated => reference::<ContactUpdated>(schemas),
         EventType::LabelUpdated => reference::<LabelUpdated>(schemas),
         EventType::CallReceived => reference::<CallReceived>(schemas),
         EventType::CallEnded => reference::<CallEnded>(schemas),
+        EventType::GroupCreated => reference::<GroupCreated>(schemas),
+        EventType::GroupUpdated => reference::<GroupUpdated>(schemas),
+        EventType::GroupParticipants => reference::<GroupParticipantsChanged>(schemas),
+        EventType::GroupJoinRequest => reference::<GroupJoinRequest>(schemas),
+        EventType::StatusReceived => reference::<Status>(schemas),
+        EventType::StatusViewed => reference::<StatusViewed>(schemas),
+        EventType::NewsletterMessage => reference::<Message>(schemas),
+        EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
         EventType::WebhookDisabled => reference::<WebhookDisabled>(schemas),
         EventType::TenantQuota => reference::<QuotaReached>(schemas),
         EventType::WebhookTest => json!({

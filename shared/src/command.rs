@@ -217,9 +217,11 @@ impl TryFrom<wire::Command> for Command {
 impl SendMessage {
     fn to_wire(&self) -> wire::SendMessage {
         let content = match &self.content {
-            Content::Text(text) if text.preview.is_none() => wire::send_message::Content::Text(wire::Text {
-                body: text.body.clone(),
-            }),
+            Content::Text(text) if text.preview.is_none() && text.style.is_none() => {
+                wire::send_message::Content::Text(wire::Text {
+                    body: text.body.clone(),
+                })
+            }
             content => wire::send_message::Content::Json(json(content)),
         };
         wire::SendMessage {

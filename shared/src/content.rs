@@ -234,6 +234,7 @@ impl Content {
         Self::Text(Text {
             body: body.into(),
             preview: None,
+            style: None,
         })
     }
 }
@@ -248,6 +249,26 @@ pub struct Text {
     /// What is shown of a link in the text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preview: Option<LinkPreview>,
+    /// How a status post shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub style: Option<TextStyle>,
+}
+
+/// How a status post shows a text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TextStyle {
+    /// The colour behind it: `#RRGGBB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$", example = "#1E6E4F")]
+    pub background: Option<String>,
+    /// The colour of the letters: `#RRGGBB`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(pattern = "^#[0-9A-Fa-f]{6}$", example = "#FFFFFF")]
+    pub color: Option<String>,
+    /// The font by WhatsApp's number: 0 (the system's), 1, 2, or 6 to 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub font: Option<u8>,
 }
 
 /// What is shown of a link.

@@ -16,6 +16,13 @@ use crate::content::Media;
 use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
+use crate::status::Status;
+
+pub mod group;
+pub mod status;
+
+pub use group::{GroupCreated, GroupJoinRequest, GroupParticipantsChanged, GroupUpdated, JoinRequestChange};
+pub use status::StatusViewed;
 
 pub mod people;
 pub mod session;
@@ -77,6 +84,20 @@ words! {
         WebhookDisabled = "webhook.disabled",
         /// The tenant has used up a quota.
         TenantQuota = "tenant.quota",
+        /// A group was made with the account in it.
+        GroupCreated = "group.created",
+        /// A group's settings, picture or invitation changed.
+        GroupUpdated = "group.updated",
+        /// Members of a group came, went, or got another role.
+        GroupParticipants = "group.participants",
+        /// Somebody wants to join a group, or no longer.
+        GroupJoinRequest = "group.join_request",
+        /// A message arrived in a newsletter.
+        NewsletterMessage = "newsletter.message",
+        /// Somebody posted a status.
+        StatusReceived = "status.received",
+        /// Somebody has seen a status of the account.
+        StatusViewed = "status.viewed",
         /// A test of a webhook.
         WebhookTest = "webhook.test",
     }
@@ -132,6 +153,20 @@ pub enum Event {
     CallReceived(CallReceived),
     /// See [`EventType::CallEnded`].
     CallEnded(CallEnded),
+    /// See [`EventType::GroupCreated`].
+    GroupCreated(Box<GroupCreated>),
+    /// See [`EventType::GroupUpdated`].
+    GroupUpdated(GroupUpdated),
+    /// See [`EventType::GroupParticipants`].
+    GroupParticipants(GroupParticipantsChanged),
+    /// See [`EventType::GroupJoinRequest`].
+    GroupJoinRequest(GroupJoinRequest),
+    /// See [`EventType::NewsletterMessage`].
+    NewsletterMessage(Box<Message>),
+    /// See [`EventType::StatusReceived`].
+    StatusReceived(Box<Status>),
+    /// See [`EventType::StatusViewed`].
+    StatusViewed(StatusViewed),
 }
 
 /// The data of `session.status`.
@@ -348,6 +383,13 @@ impl Event {
             Self::LabelUpdated(_) => EventType::LabelUpdated,
             Self::CallReceived(_) => EventType::CallReceived,
             Self::CallEnded(_) => EventType::CallEnded,
+            Self::GroupCreated(_) => EventType::GroupCreated,
+            Self::GroupUpdated(_) => EventType::GroupUpdated,
+            Self::GroupParticipants(_) => EventType::GroupParticipants,
+            Self::GroupJoinRequest(_) => EventType::GroupJoinRequest,
+            Self::NewsletterMessage(_) => EventType::NewsletterMessage,
+            Self::StatusReceived(_) => EventType::StatusReceived,
+            Self::StatusViewed(_) => EventType::StatusViewed,
         }
     }
 }

@@ -8,19 +8,25 @@ use serde::{Deserialize, Serialize};
 
 pub mod call;
 pub mod chat;
+pub mod community;
 pub mod contact;
 pub mod group;
 pub mod label;
 pub mod message;
+pub mod newsletter;
 pub mod profile;
+pub mod status;
 
 pub use call::CallOperation;
 pub use chat::ChatOperation;
+pub use community::CommunityOperation;
 pub use contact::ContactOperation;
 pub use group::GroupOperation;
 pub use label::LabelOperation;
 pub use message::MessageOperation;
+pub use newsletter::NewsletterOperation;
 pub use profile::ProfileOperation;
+pub use status::StatusOperation;
 
 /// Something that is asked of an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +40,12 @@ pub enum Operation {
     Contact(ContactOperation),
     /// About groups.
     Group(GroupOperation),
+    /// About communities.
+    Community(CommunityOperation),
+    /// About newsletters.
+    Newsletter(NewsletterOperation),
+    /// About status posts.
+    Status(StatusOperation),
     /// About the account itself: name, about, picture, privacy.
     Profile(ProfileOperation),
     /// About labels.
@@ -51,6 +63,9 @@ impl Operation {
             Self::Chat(operation) => operation.kind(),
             Self::Contact(operation) => operation.kind(),
             Self::Group(operation) => operation.kind(),
+            Self::Community(operation) => operation.kind(),
+            Self::Newsletter(operation) => operation.kind(),
+            Self::Status(operation) => operation.kind(),
             Self::Profile(operation) => operation.kind(),
             Self::Label(operation) => operation.kind(),
             Self::Call(operation) => operation.kind(),
@@ -62,9 +77,15 @@ impl Operation {
     pub fn is_repeatable(&self) -> bool {
         match self {
             Self::Group(operation) => operation.is_repeatable(),
-            Self::Message(_) | Self::Chat(_) | Self::Contact(_) | Self::Profile(_) | Self::Label(_) | Self::Call(_) => {
-                true
-            }
+            Self::Community(operation) => operation.is_repeatable(),
+            Self::Newsletter(operation) => operation.is_repeatable(),
+            Self::Message(_)
+            | Self::Chat(_)
+            | Self::Contact(_)
+            | Self::Status(_)
+            | Self::Profile(_)
+            | Self::Label(_)
+            | Self::Call(_) => true,
         }
     }
 }

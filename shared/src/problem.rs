@@ -75,6 +75,10 @@ words! {
         WhatsappRefused = "whatsapp_refused",
         /// There is no such thing at WhatsApp: a group, an invitation, a picture.
         NotFoundOnWhatsapp = "not_found_on_whatsapp",
+        /// WhatsApp does not let the account do this: it is no administrator of the group, or no member.
+        NotPermittedOnWhatsapp = "not_permitted_on_whatsapp",
+        /// There is no such status post.
+        StatusNotFound = "status_not_found",
         /// It may have been done and may not: look before asking again.
         OutcomeUnknown = "outcome_unknown",
         /// The same idempotency key came with another request.
@@ -107,7 +111,7 @@ impl Code {
         match self {
             Self::MalformedBody => 400,
             Self::Unauthorized => 401,
-            Self::Forbidden | Self::TenantSuspended => 403,
+            Self::Forbidden | Self::TenantSuspended | Self::NotPermittedOnWhatsapp => 403,
             Self::RouteNotFound
             | Self::TenantNotFound
             | Self::ApiKeyNotFound
@@ -121,6 +125,7 @@ impl Code {
             | Self::CallNotFound
             | Self::CommandNotFound
             | Self::NotFoundOnWhatsapp
+            | Self::StatusNotFound
             | Self::EventNotFound
             | Self::WebhookNotFound
             | Self::DeliveryNotFound => 404,
@@ -186,6 +191,8 @@ impl Code {
             Self::MessageRefused => "WhatsApp refused the message",
             Self::WhatsappRefused => "WhatsApp refused what was asked",
             Self::NotFoundOnWhatsapp => "There is no such thing at WhatsApp",
+            Self::NotPermittedOnWhatsapp => "WhatsApp does not let the account do this",
+            Self::StatusNotFound => "There is no such status post",
             Self::OutcomeUnknown => "It is not known whether it was done",
             Self::IdempotencyConflict => "The idempotency key was used for another request",
             Self::IdempotencyInProgress => "The first request with this idempotency key is still running",

@@ -5,14 +5,15 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::address::Address;
 use crate::ids::{SessionId, WorkerId};
 use crate::session::SessionStatus;
 
 pub mod contact;
+pub mod group;
 pub mod profile;
 
 pub use contact::ContactLookup;
+pub use group::{CommunityLookup, GroupLookup, NewsletterLookup};
 pub use profile::ProfileLookup;
 
 /// A question, as JSON, to [`crate::subject::queries_of`].
@@ -48,17 +49,10 @@ pub enum Lookup {
     Group(GroupLookup),
     /// About the account itself.
     Profile(ProfileLookup),
-}
-
-/// What can be asked about groups.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "what", rename_all = "snake_case")]
-pub enum GroupLookup {
-    /// Name, description, members, settings.
-    Metadata {
-        /// The group.
-        group: Address,
-    },
+    /// About communities.
+    Community(CommunityLookup),
+    /// About newsletters.
+    Newsletter(NewsletterLookup),
 }
 
 /// The holder's answer, as JSON.

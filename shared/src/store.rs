@@ -18,6 +18,7 @@ pub mod contacts;
 pub mod deliveries;
 pub mod erasure;
 pub mod events;
+pub mod groups;
 pub mod housekeeping;
 pub mod idempotency;
 pub mod known_messages;
@@ -32,6 +33,7 @@ pub mod records;
 pub mod retention;
 pub mod sessions;
 pub mod statistics;
+pub mod statuses;
 pub mod tenants;
 pub mod webhooks;
 

@@ -8,19 +8,21 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use shared::address::Party;
+use shared::address::{Address, Party};
 use shared::command::{Command, Envelope, Quote, SendMessage};
-use shared::content::{Content, Location, Media, MediaStatus};
+use shared::content::{Content, Location, Media, MediaStatus, Text, TextStyle};
 use shared::event::people::CallEnd;
 use shared::event::{
-    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, Draft, Event, HistoryKind, HistorySynced, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, Draft, Event, GroupCreated, GroupJoinRequest, GroupParticipantsChanged, GroupUpdated, HistoryKind, HistorySynced, JoinRequestChange, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged, StatusViewed,
 };
-use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, TenantId, WorkerId};
+use shared::group::{AddMode, Group, GroupKind, GroupSettings, Participant, ParticipantAction, Role};
+use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, StatusId, TenantId, WorkerId};
 use shared::message::{
     Message, MessageContext, MessageDetails, MessageError, MessageState, MessageStatus, text_content,
 };
-use shared::operation::{GroupOperation, Operation};
+use shared::operation::{CommunityOperation, GroupOperation, NewsletterOperation, Operation, StatusOperation};
 use shared::session::SessionStatus;
+use shared::status::Status;
 use uuid::Uuid;
 
 const TENANT: TenantId = TenantId(Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
@@ -86,7 +88,54 @@ fn commands() -> Vec<(&'static str, Command)> {
     let leave = Operation::Group(GroupOperation::Leave {
         group: "120363021033254949@g.us".parse().unwrap(),
     });
+    let group = || "120363021033254949@g.us".parse().unwrap();
+    let create_group = Operation::Group(GroupOperation::Create {
+        settings: GroupSettings {
+            subject: Some("Support".into()),
+            announce: Some(true),
+            add_mode: Some(AddMode::Admins),
+            ephemeral: Some(86_400),
+            ..GroupSettings::default()
+        },
+        participants: vec!["15550001001".parse().unwrap()],
+    });
+    let add_participants = Operation::Group(GroupOperation::Participants {
+        group: group(),
+        action: ParticipantAction::Add,
+        participants: vec!["15550001001".parse().unwrap()],
+    });
+    let link = Operation::Community(CommunityOperation::Link {
+        community: group(),
+        groups: vec!["120363021033254950@g.us".parse().unwrap()],
+    });
+    let follow = Operation::Newsletter(NewsletterOperation::Follow {
+        newsletter: "120363021033254949@newsletter".parse().unwrap(),
+    });
+    let view = Operation::Status(StatusOperation::View {
+        author: "15550001001".parse().unwrap(),
+        wa_message_id: "3EB01".into(),
+    });
+    let post = SendMessage {
+        to: Address::Status,
+        content: Content::Text(Text {
+            body: "Open".into(),
+            style: Some(TextStyle {
+                background: Some("#102030".into()),
+                color: None,
+                font: Some(7),
+            }),
+            ..Text::default()
+        }),
+        audience: vec!["15550001001".parse().unwrap()],
+        ..plain.clone()
+    };
     vec![
+        ("create_group", Command::Operation(create_group)),
+        ("add_group_participants", Command::Operation(add_participants)),
+        ("link_community_groups", Command::Operation(link)),
+        ("follow_newsletter", Command::Operation(follow)),
+        ("view_status", Command::Operation(view)),
+        ("post_status", Command::SendMessage(Box::new(post))),
         ("start", Command::Start),
         ("stop", Command::Stop),
         ("restart", Command::Restart),
@@ -352,7 +401,92 @@ fn events() -> Vec<Event> {
             from: party(),
             outcome: CallEnd::Missed,
         }),
+        Event::GroupCreated(Box::new(GroupCreated {
+            chat: place(),
+            group: Group {
+                jid: place().jid,
+                subject: "Support".into(),
+                description: Some("For customers".into()),
+                kind: GroupKind::Group,
+                owner: Some(party()),
+                community: None,
+                announce: false,
+                locked: true,
+                approval: false,
+                add_mode: AddMode::Everyone,
+                ephemeral: 86_400,
+                size: 1,
+                role: Some(Role::Owner),
+                created_at: Some(at()),
+                participants: vec![Participant {
+                    party: party(),
+                    role: Role::Owner,
+                }],
+            },
+            by: Some(party()),
+        })),
+        Event::GroupUpdated(GroupUpdated {
+            chat: place(),
+            by: Some(party()),
+            changes: GroupSettings {
+                subject: Some("Support 24/7".into()),
+                ..GroupSettings::default()
+            },
+            change: None,
+        }),
+        Event::GroupParticipants(GroupParticipantsChanged {
+            chat: place(),
+            action: ParticipantAction::Add,
+            participants: vec![party()],
+            by: Some(party()),
+            reason: Some("invite".into()),
+        }),
+        Event::GroupJoinRequest(GroupJoinRequest {
+            chat: place(),
+            change: JoinRequestChange::Created,
+            participants: vec![party()],
+            by: Some(party()),
+            method: Some("invite_link".into()),
+        }),
+        Event::NewsletterMessage(Box::new(Message {
+            chat: newsletter(),
+            from: newsletter(),
+            context: None,
+            ..*message(false)
+        })),
+        Event::StatusReceived(Box::new(Status {
+            id: StatusId(MESSAGE.0),
+            session_id: session(),
+            wa_message_id: "3EB0C431C26A1916E07A01".into(),
+            from: party(),
+            from_me: false,
+            kind: "text".into(),
+            content: text_content("at work"),
+            status: MessageStatus::Received,
+            error: None,
+            timestamp: at(),
+            expires_at: at() + shared::status::LIFETIME,
+            revoked_at: None,
+            viewed_at: None,
+            reaction: None,
+            views: 0,
+            viewers: Vec::new(),
+        })),
+        Event::StatusViewed(StatusViewed {
+            chat: Party::new(&Address::Status, None),
+            status_id: Some(StatusId(MESSAGE.0)),
+            wa_message_id: "3EB0C431C26A1916E07A01".into(),
+            viewer: party(),
+        }),
     ]
+}
+
+fn place() -> Party {
+    Party::new(&"120363021033254949@g.us".parse().unwrap(), None)
+}
+
+fn newsletter() -> Party {
+    Party::new(&"120363021033254949@newsletter".parse().unwrap(), None)
 }
 
 #[test]

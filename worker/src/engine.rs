@@ -13,6 +13,7 @@ use shared::command::SendMessage;
 use shared::content::{Content, MessageKey};
 use shared::credentials::Credentials;
 use shared::event::HistoryKind;
+use shared::group::Group;
 use shared::ids::{SessionId, TenantId};
 use shared::message::{MessageStatus, Referral};
 use shared::operation::Operation;
@@ -25,8 +26,11 @@ use shared::store::records::Account;
 
 use crate::gate::Gate;
 
+pub mod news;
 pub mod people;
 pub mod whatsapp;
+
+use news::{GroupNews, StatusNews};
 
 /// Opens engines. One per worker.
 #[async_trait]
@@ -343,6 +347,16 @@ pub enum EngineEvent {
     },
     /// Something about people, labels or calls.
     People(people::PeopleEvent),
+    /// A group was read as a whole.
+    GroupKnown(Box<Group>),
+    /// Every group of the account was read as a whole.
+    GroupsKnown(Vec<Group>),
+    /// The account has left this group, by its JID.
+    GroupLeft(String),
+    /// Something happened in a group.
+    Group(GroupNews),
+    /// The account has done something with a status post.
+    Status(StatusNews),
 }
 
 /// Something about a chat is different.

@@ -420,6 +420,11 @@ impl Session {
             | EngineEvent::Starred { .. }
             | EngineEvent::Chat(_)
             | EngineEvent::People(_)
+            | EngineEvent::GroupKnown(_)
+            | EngineEvent::GroupsKnown(_)
+            | EngineEvent::GroupLeft(_)
+            | EngineEvent::Group(_)
+            | EngineEvent::Status(_)
             | EngineEvent::ReadElsewhere { .. } => {}
         }
         Next::Continue

@@ -10,6 +10,8 @@ mod request;
 mod send;
 mod shape;
 
+pub(crate) use send::wa_message_id;
+
 use axum::Json;
 use axum::extract::State;
 use shared::ids::{MessageId, SessionId};

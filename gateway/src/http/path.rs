@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use shared::ids::{ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, TenantId, WebhookId};
+use shared::ids::{
+    ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, StatusId, TenantId, WebhookId,
+};
 use shared::problem::Code;
 
 use crate::problem::Problem;
@@ -33,6 +35,7 @@ path_parameters! {
     SessionId = "session_id", SessionNotFound;
     MessageId = "message_id", MessageNotFound;
     MediaId = "media_id", MediaNotFound;
+    StatusId = "status_id", StatusNotFound;
     CommandId = "command_id", CommandNotFound;
     WebhookId = "webhook_id", WebhookNotFound;
     DeliveryId = "delivery_id", DeliveryNotFound;

@@ -20,6 +20,13 @@ impl Belongings {
             .post(&format!("/v1/sessions/{session}/messages"), text_message("mine"))
             .await
             .expect(202);
+        let post =
+            json!({"type": "text", "text": {"body": "mine"}, "audience": {"mode": "allow", "people": ["15550001001"]}});
+        let status = tenant
+            .client
+            .post(&format!("/v1/sessions/{session}/statuses"), post)
+            .await
+            .expect(202);
         let (webhook, _) = tenant.webhook().await;
         let test = tenant
             .client
@@ -32,6 +39,11 @@ impl Belongings {
                 ("message_id", sent.text("/id")),
                 ("media_id", tenant.announced_media().await),
                 ("command_id", sent.text("/command_id")),
+                ("status_id", status.text("/id")),
+                ("group_jid", "120363021033254949@g.us".to_owned()),
+                ("community_jid", "120363021033254949@g.us".to_owned()),
+                ("newsletter_jid", "120363021033254949@newsletter".to_owned()),
+                ("server_id", "7".to_owned()),
                 ("webhook_id", webhook),
                 ("delivery_id", test.text("/delivery_id")),
                 ("tenant_id", tenant.id.to_string()),
@@ -65,6 +77,33 @@ fn valid_body(route: &str) -> Option<Value> {
         "patch /v1/sessions/{session_id}" => json!({"name": "Renamed"}),
         "post /v1/sessions/{session_id}/pairing-code" => json!({"phone": "15550001001"}),
         "post /v1/sessions/{session_id}/messages" => text_message("hello"),
+        "post /v1/sessions/{session_id}/groups" => json!({"subject": "Ours"}),
+        "patch /v1/sessions/{session_id}/groups/{group_jid}" => json!({"subject": "Ours"}),
+        "post /v1/sessions/{session_id}/groups/join" => json!({"code": "F0oBarB4zQux12345678Ab"}),
+        "put /v1/sessions/{session_id}/groups/{group_jid}/picture" => json!({"base64": "/9j/4AAQ"}),
+        "post /v1/sessions/{session_id}/groups/{group_jid}/requests" => {
+            json!({"action": "approve", "participants": ["15550001001"]})
+        }
+        "post /v1/sessions/{session_id}/groups/{group_jid}/participants"
+        | "delete /v1/sessions/{session_id}/groups/{group_jid}/participants"
+        | "post /v1/sessions/{session_id}/groups/{group_jid}/promote"
+        | "post /v1/sessions/{session_id}/groups/{group_jid}/demote" => json!({"participants": ["15550001001"]}),
+        "post /v1/sessions/{session_id}/communities" => json!({"name": "Ours"}),
+        "post /v1/sessions/{session_id}/communities/{community_jid}/groups" => json!({"subject": "Ours"}),
+        "post /v1/sessions/{session_id}/communities/{community_jid}/groups/join" => {
+            json!({"group": "120363021033254949@g.us"})
+        }
+        "post /v1/sessions/{session_id}/communities/{community_jid}/groups/link"
+        | "post /v1/sessions/{session_id}/communities/{community_jid}/groups/unlink" => {
+            json!({"groups": ["120363021033254949@g.us"]})
+        }
+        "post /v1/sessions/{session_id}/newsletters" => json!({"name": "Ours"}),
+        "patch /v1/sessions/{session_id}/newsletters/{newsletter_jid}" => json!({"name": "Ours"}),
+        "put /v1/sessions/{session_id}/newsletters/{newsletter_jid}/messages/{server_id}/reaction"
+        | "put /v1/sessions/{session_id}/statuses/{status_id}/reaction" => json!({"emoji": "\u{1F44D}"}),
+        "post /v1/sessions/{session_id}/statuses" => {
+            json!({"type": "text", "text": {"body": "a"}, "audience": {"mode": "allow", "people": ["15550001001"]}})
+        }
         "post /v1/tenants" => json!({"name": "Another"}),
         "post /v1/api-keys" => {
             json!({"tenant_id": "ten_00000000000000000000000000", "name": "a", "scopes": ["messages:read"]})
@@ -103,7 +142,11 @@ async fn routes(client: &Client) -> Vec<String> {
 
 async fn call(client: &Client, route: &str, belongings: &Belongings) -> Answer {
     let (method, path) = route.split_once(' ').unwrap();
-    let call = client.call(&method.to_ascii_uppercase(), &belongings.fill(path));
+    let mut path = belongings.fill(path);
+    if route.ends_with("/invite-info") {
+        path.push_str("?code=F0oBarB4zQux12345678Ab");
+    }
+    let call = client.call(&method.to_ascii_uppercase(), &path);
     match valid_body(route) {
         Some(body) => call.json(&body).send().await,
         None => call.send().await,

@@ -61,6 +61,10 @@ impl Store {
         bite!(
             "DELETE FROM delivery WHERE ctid = ANY(ARRAY(SELECT ctid FROM delivery WHERE finished_at < now() - interval '7 days' AND NOT EXISTS (SELECT 1 FROM delivery_attempt WHERE delivery_id = delivery.id) LIMIT $1))"
         );
+        // Nobody can see them any more; for a week their owner can still look who has.
+        bite!(
+            "DELETE FROM status_post WHERE ctid = ANY(ARRAY(SELECT ctid FROM status_post WHERE expires_at < now() - interval '7 days' LIMIT $1))"
+        );
         bite!(
             "DELETE FROM worker WHERE ctid = ANY(ARRAY(SELECT ctid FROM worker WHERE beat_at < now() - interval '1 hour' AND NOT EXISTS (SELECT 1 FROM session_lease WHERE worker_id = worker.id) LIMIT $1))"
         );
@@ -140,6 +144,10 @@ impl Store {
             return Ok(false);
         }
         remove_protocol_state(&mut transaction, session).await?;
+        // Another account may be linked next: its groups are read as a whole again.
+        sqlx::query!("DELETE FROM group_sync WHERE session_id = $1", session.uuid)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query!("DELETE FROM session_data_key WHERE session_id = $1", session.uuid)
             .execute(&mut *transaction)
             .await?;
@@ -166,6 +174,11 @@ async fn remove_read_model(
         "DELETE FROM chat WHERE session_id = $1",
         "DELETE FROM event WHERE session_id = $1",
         "DELETE FROM event_identity WHERE session_id = $1",
+        "DELETE FROM group_participant WHERE session_id = $1",
+        "DELETE FROM group_info WHERE session_id = $1",
+        "DELETE FROM group_sync WHERE session_id = $1",
+        "DELETE FROM status_viewer WHERE session_id = $1",
+        "DELETE FROM status_post WHERE session_id = $1",
     );
     Ok(())
 }

@@ -56,6 +56,16 @@ impl KnownMessages {
             .find(|message| message.from_me == from_me && same(&message.chat, chat))
     }
 
+    /// Our id of whatever stands in `chat` under WhatsApp's id, whoever wrote it.
+    #[must_use]
+    pub fn id_in(&self, wa_message_id: &str, chat: &Party) -> Option<MessageId> {
+        let known = self.0.get(wa_message_id)?;
+        known
+            .iter()
+            .find(|message| same(&message.chat, chat))
+            .map(|message| message.id)
+    }
+
     /// The same, to note something about it.
     #[must_use]
     pub fn find_mut(&mut self, wa_message_id: &str, from_me: bool, chat: &Party) -> Option<&mut KnownMessage> {
@@ -107,7 +117,7 @@ struct Row {
 }
 
 impl Store {
-    /// A session's messages with WhatsApp's ids, by whomever and wherever.
+    /// A session's messages and status posts with WhatsApp's ids, by whomever and wherever.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
@@ -118,9 +128,13 @@ impl Store {
     ) -> Result<KnownMessages, StoreError> {
         let rows = sqlx::query_as!(
             Row,
-            "SELECT id, wa_message_id, from_me, chat, chat_phone, chat_lid, sender, sender_phone, sender_lid, type, content, answers
-             FROM message WHERE session_id = $1
-               AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = ANY($2)))",
+            r#"SELECT id AS "id!", wa_message_id AS "wa_message_id!", from_me AS "from_me!", chat AS "chat!", chat_phone, chat_lid,
+                      sender AS "sender!", sender_phone, sender_lid, type AS "type!", content AS "content!", answers AS "answers!"
+               FROM message WHERE session_id = $1
+                 AND id = ANY(ARRAY(SELECT id FROM message_identity WHERE session_id = $1 AND wa_message_id = ANY($2)))
+               UNION ALL
+               SELECT id, wa_message_id, from_me, 'status@broadcast', NULL, NULL, author, author_phone, author_lid, type, content, '{}'::jsonb
+               FROM status_post WHERE session_id = $1 AND wa_message_id = ANY($2)"#,
             session.uuid,
             wa_message_ids
         )

@@ -11,16 +11,20 @@ use crate::ids::{SessionId, TenantId};
 pub mod calls;
 pub mod chats;
 pub mod contacts;
+pub mod groups;
 pub mod labels;
 pub mod media;
 pub mod messages;
+pub mod statuses;
 
 pub use calls::CallChange;
 pub use chats::{ChatChange, ChatHistory, ChatState};
 pub use contacts::ContactChange;
+pub use groups::GroupChange;
 pub use labels::LabelChange;
 pub use media::{ArrivedMedia, MediaChange};
 pub use messages::{MessageChange, MessageChanged, MessageTarget};
+pub use statuses::{NewStatus, StatusChange};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,6 +43,10 @@ pub enum Change {
     Label(LabelChange),
     /// A call.
     Call(CallChange),
+    /// A group.
+    Group(GroupChange),
+    /// A status post.
+    Status(StatusChange),
 }
 
 /// Whose read model is changed.
@@ -59,6 +67,8 @@ pub(super) async fn apply(connection: &mut PgConnection, owner: Owner, changes: 
             Change::Contact(change) => contacts::apply(connection, owner, change).await?,
             Change::Label(change) => labels::apply(connection, owner, change).await?,
             Change::Call(change) => calls::apply(connection, owner, change).await?,
+            Change::Group(change) => groups::apply(connection, owner, change).await?,
+            Change::Status(change) => statuses::apply(connection, owner, change).await?,
         }
     }
     Ok(())

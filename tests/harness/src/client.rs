@@ -97,6 +97,11 @@ impl Api {
         self.request(Method::PATCH, path).json(body)
     }
 
+    /// A PUT of JSON.
+    pub fn put(&self, path: &str, body: &Value) -> Request {
+        self.request(Method::PUT, path).json(body)
+    }
+
     /// A DELETE.
     pub fn delete(&self, path: &str) -> Request {
         self.request(Method::DELETE, path)

@@ -4,6 +4,7 @@ mod calls;
 mod media;
 mod messages;
 mod people;
+mod groups;
 mod types;
 
 use std::time::Duration;

@@ -3,6 +3,7 @@
 mod chats;
 mod gateway;
 mod kinds;
+mod groups;
 mod local;
 mod media;
 mod messages;
@@ -10,6 +11,7 @@ mod operating;
 mod pairing;
 mod people;
 mod safety;
+mod statuses;
 mod takeover;
 mod trouble;
 mod webhooks;
@@ -20,12 +22,15 @@ use stories::Tale;
 
 fn main() -> ExitCode {
     let themes: [Vec<Tale>; 10] = [
+    let themes: [Vec<Tale>; 11] = [
         pairing::stories(),
         people::stories(),
         messages::stories(),
         kinds::stories(),
         chats::stories(),
         media::stories(),
+        groups::stories(),
+        statuses::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

@@ -16,10 +16,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use shared::address::Address;
 use shared::command::SendMessage;
 use shared::ids::TenantId;
 use shared::operation::{MessageOperation, Operation};
 use shared::query::Lookup;
+use shared::session::Presence;
 use shared::store::records::Account;
 use wacore::store::traits::{Backend, DeviceStore as _};
 use wacore::types::events::EventInterest;
@@ -36,12 +38,15 @@ use crate::gate::{Closed, Gate};
 
 pub mod dial;
 mod foreign;
+mod group_queries;
+mod groups;
 mod http;
 mod incoming;
 mod lookups;
 pub mod media;
 mod operations;
 mod outgoing;
+mod outgoing_status;
 pub mod pacer;
 mod secrets;
 pub mod state;
@@ -257,6 +262,10 @@ impl Engine for WhatsAppEngine {
     async fn send(&self, message: &SendMessage) -> Result<(), SendError> {
         if !self.client.is_logged_in() {
             return Err(SendError::NotConnected);
+        }
+        if message.to == Address::Status {
+            let media = self.uploads.prepare(&self.client, self.tenant, &message.content).await?;
+            return outgoing_status::send(&self.client, message, media.as_ref()).await;
         }
         let to = outgoing::jid(&message.to).map_err(SendError::Refused)?;
         if message.to.is_person() {

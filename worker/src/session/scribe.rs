@@ -7,6 +7,8 @@ mod arrived;
 mod chats;
 mod media;
 mod people;
+mod groups;
+mod statuses;
 
 use std::sync::Arc;
 
@@ -220,6 +222,11 @@ impl Scribe {
                     .push(Change::Message(MessageChange { target, what }));
             }
             EngineEvent::People(event) => self.people(writing, event),
+            EngineEvent::GroupKnown(group) => Self::group_known(writing, group.clone()),
+            EngineEvent::GroupsKnown(groups) => Self::groups_known(writing, groups),
+            EngineEvent::GroupLeft(group) => Self::group_left(writing, group),
+            EngineEvent::Group(news) => self.group_news(writing, news),
+            EngineEvent::Status(news) => self.status_news(writing, news),
         }
     }
 
@@ -353,6 +360,9 @@ impl Scribe {
             );
             return;
         }
+        if outgoing.message.to == Address::Status {
+            Self::status_progress(writing, &outgoing.message.wa_message_id, MessageStatus::Sent, None);
+        }
         let message = self.sent_message(&outgoing.message);
         writing.facts.outcomes.push(CommandOutcome::done(
             outgoing.command,
@@ -416,6 +426,10 @@ impl Scribe {
         code: Code,
         detail: &str,
     ) {
+        if message.to == Address::Status {
+            let error = (code.as_str().to_owned(), detail.to_owned());
+            Self::status_progress(writing, &message.wa_message_id, MessageStatus::Failed, Some(error));
+        }
         writing
             .facts
             .outcomes
@@ -467,6 +481,10 @@ impl Scribe {
             let Some(message_id) = known.own(wa_message_id).or_else(|| self.outgoing_id(wa_message_id)) else {
                 continue;
             };
+            if receipt.chat.address == Address::Status {
+                self.status_receipt(writing, receipt, wa_message_id, message_id);
+                continue;
+            }
             writing.progress(MessageProgress {
                 wa_message_id: wa_message_id.clone(),
                 status: receipt.status,

@@ -455,6 +455,7 @@ fn text(checks: &mut Checks, text: TextBody) -> Option<Said> {
     let content = Content::Text(Text {
         body: text.body,
         preview: text.preview,
+        style: None,
     });
     Some(Said::Content(Box::new(content), wants_preview))
 }

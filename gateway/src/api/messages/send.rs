@@ -197,7 +197,7 @@ fn sending_account(session: &Session) -> Result<Party, Problem> {
 }
 
 /// A fresh id as WhatsApp's own web client makes them: `3EB0` and 18 hexadecimal digits (whatsmeow send.go, `GenerateMessageID`).
-fn wa_message_id() -> String {
+pub(crate) fn wa_message_id() -> String {
     let random: [u8; 9] = rand::random();
     random.iter().fold(String::from("3EB0"), |mut id, byte| {
         id.push_str(&format!("{byte:02X}"));

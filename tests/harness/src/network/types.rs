@@ -70,6 +70,12 @@ pub struct PhoneMessage {
     /// The text, where it is one.
     #[serde(default)]
     pub text: Option<String>,
+    /// The chat: the other person, the group, or the place of status posts.
+    #[serde(default)]
+    pub chat: String,
+    /// The message that a reaction, an edit or a revocation is about.
+    #[serde(default)]
+    pub target: Option<String>,
     /// How often the phone had to ask again before it could decrypt it.
     #[serde(default)]
     pub retries: u32,

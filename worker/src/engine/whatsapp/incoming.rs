@@ -10,20 +10,23 @@ use shared::address::Address;
 use shared::content::MessageKey;
 use shared::message::MessageStatus;
 use shared::store::records::Account;
-use wacore::types::events::{ConnectFailureReason, Event, EventHandler, LazyHistorySync};
+use wacore::types::events::{ConnectFailureReason, Event, EventHandler, GroupUpdate, LazyHistorySync};
 use wacore::types::message::MessageSource;
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
+use wacore_binary::JidExt as _;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::types::durability_hook::{InboundDurabilityHook, InboundMessage};
 use whatsapp_rust::{Client, Jid, Server};
 
 use super::foreign::foreign;
+use super::groups::Me;
 use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
 use crate::engine::{EndReason, EngineEvent, Listener, Person, PresenceChange, Receipt};
 
 mod chats;
 mod content;
+mod groups;
 mod history;
 mod people;
 mod reading;
@@ -31,6 +34,16 @@ mod reading;
 use history::{Own, Transfer};
 use people::Sightings;
 pub(super) use people::{Habits, known_person};
+
+/// What a message of `source` says, as far as it can be read without the account's keys.
+pub(super) fn content_of(message: &waproto::whatsapp::Message, source: &MessageSource) -> Option<shared::content::Content> {
+    let view = content::View {
+        source,
+        own: &[],
+        by_admin: false,
+    };
+    content::of(message, &view)
+}
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
@@ -138,6 +151,27 @@ impl Handler {
                 tracing::error!(%error, "the keys of a freshly linked device could not be stored yet");
             }
         });
+    }
+
+    fn group(&self, update: &GroupUpdate) {
+        let Some(client) = self.client.upgrade() else { return };
+        let me = Me::of(&client);
+        let Some(news) = groups::news(update, &me) else { return };
+        let unread = groups::adds_me(&news, &me).then(|| update.group_jid.clone());
+        self.listener.event(EngineEvent::Group(news));
+        if let Some(group) = unread {
+            let listener = Arc::clone(&self.listener);
+            self.tasks.spawn(async move {
+                match super::group_queries::metadata(&client, &group).await {
+                    Ok(metadata) => {
+                        let group = super::groups::group(&metadata, &Me::of(&client));
+                        listener.event(EngineEvent::GroupKnown(Box::new(group)));
+                    }
+                    // It is read when somebody asks for it.
+                    Err(error) => tracing::debug!(%error, "a group that the account has joined could not be read yet"),
+                }
+            });
+        }
     }
 
     fn end(&self, reason: EndReason) {
@@ -250,6 +284,10 @@ impl EventHandler for Handler {
                 }
             }
             Event::HistorySync(history) => self.history(history),
+            Event::GroupUpdate(update) => self.group(update),
+            Event::PictureUpdate(update) if update.jid.is_group() => {
+                self.listener.event(EngineEvent::Group(groups::picture(update)));
+            }
             other => match chats::of(other) {
                 Some(event) => self.listener.event(event),
                 None => self.about_people(other),
@@ -275,7 +313,7 @@ fn chat_presence(state: ChatPresence, media: ChatPresenceMedia) -> &'static str 
 }
 
 /// An address of ours, where the library's names a person or a group.
-fn address(jid: &Jid) -> Option<Address> {
+pub(super) fn address(jid: &Jid) -> Option<Address> {
     let user = jid.user.to_string();
     match jid.server {
         Server::Pn | Server::Hosted | Server::Legacy => Some(Address::Phone(user)),
@@ -287,7 +325,7 @@ fn address(jid: &Jid) -> Option<Address> {
     }
 }
 
-fn person(jid: &Jid, alternative: Option<&Jid>) -> Option<Person> {
+pub(super) fn person(jid: &Jid, alternative: Option<&Jid>) -> Option<Person> {
     Some(Person {
         address: address(jid)?,
         alternative: alternative.and_then(address),

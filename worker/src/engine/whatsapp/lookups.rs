@@ -11,8 +11,11 @@ use crate::engine::{Listener, OperationError};
 
 mod contact;
 mod group;
+mod newsletter;
 pub(super) mod privacy;
 mod profile;
+
+pub(super) use group::invite_code;
 
 /// Asks for something. `listener` is told what is news to the read model.
 pub(super) async fn look_up(
@@ -22,8 +25,10 @@ pub(super) async fn look_up(
 ) -> Result<Value, OperationError> {
     match lookup {
         Lookup::Contact(lookup) => contact::look_up(client, listener, lookup).await,
-        Lookup::Group(lookup) => group::look_up(client, lookup).await,
+        Lookup::Group(lookup) => group::look_up(client, listener, lookup).await,
         Lookup::Profile(lookup) => profile::look_up(client, lookup).await,
+        Lookup::Community(lookup) => group::look_up_community(client, lookup).await,
+        Lookup::Newsletter(lookup) => newsletter::look_up(client, lookup).await,
     }
 }
 

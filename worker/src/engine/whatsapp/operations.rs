@@ -11,11 +11,16 @@ use crate::engine::{Listener, OperationError};
 
 mod call;
 mod chat;
+mod community;
 mod contact;
 mod group;
 mod label;
 mod message;
+mod newsletter;
 mod profile;
+mod status;
+
+pub(super) use newsletter::newsletter_failed;
 
 /// Carries an operation out. `read_receipts`: whether senders are told that their messages were read. `listener` is told what is different afterwards:
 /// WhatsApp tells a device nothing of what the device itself did.
@@ -29,7 +34,10 @@ pub(super) async fn perform(
         Operation::Message(operation) => message::perform(client, operation, read_receipts).await,
         Operation::Chat(operation) => chat::perform(client, operation).await,
         Operation::Contact(operation) => contact::perform(client, listener, operation).await,
-        Operation::Group(operation) => group::perform(client, operation).await,
+        Operation::Group(operation) => group::perform(client, listener, operation).await,
+        Operation::Community(operation) => community::perform(client, listener, operation).await,
+        Operation::Newsletter(operation) => newsletter::perform(client, operation).await,
+        Operation::Status(operation) => status::perform(client, listener, operation).await,
         Operation::Profile(operation) => profile::perform(client, listener, operation).await,
         Operation::Label(operation) => label::perform(client, listener, operation).await,
         Operation::Call(operation) => call::perform(client, listener, operation).await,

@@ -17,11 +17,11 @@ use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid, SendOptions};
 
-use super::secrets;
+use super::{groups, secrets};
 use crate::engine::{SendError, UploadedMedia};
 
 mod act;
-mod body;
+pub(super) mod body;
 mod context;
 mod interactive;
 mod media;
@@ -75,7 +75,8 @@ async fn standing(
 ) -> Result<wa::Message, SendError> {
     let mut body = body::of(&message.content, uploaded).map_err(SendError::Refused)?;
     let everybody = if message.mention_all && to.is_group() {
-        members(client, to).await?
+        let members = groups::others(client, to).await?;
+        members.iter().map(Jid::to_non_ad_string).collect()
     } else {
         Vec::new()
     };
@@ -91,17 +92,7 @@ async fn standing(
     Ok(body::wrap(body, &message.content))
 }
 
-/// Everybody in a group, as the group addresses them.
-async fn members(client: &Arc<Client>, group: &Jid) -> Result<Vec<String>, SendError> {
-    let info = client
-        .groups()
-        .query_info(group)
-        .await
-        .map_err(|error| SendError::Failed(error.to_string()))?;
-    Ok(info.participants.iter().map(Jid::to_non_ad_string).collect())
-}
-
-fn classify(error: &whatsapp_rust::SendError) -> SendError {
+pub(super) fn classify(error: &whatsapp_rust::SendError) -> SendError {
     use whatsapp_rust::SendError as Library;
     match error {
         Library::Client(_) | Library::NotLoggedIn => SendError::NotConnected,

@@ -24,6 +24,13 @@ impl Scribe {
         if self.ignore.groups && matches!(incoming.chat.address, Address::Group(_)) {
             return;
         }
+        if incoming.chat.address == Address::Status {
+            return self.status_message(writing, incoming, known);
+        }
+        let in_newsletter = matches!(incoming.chat.address, Address::Newsletter(_));
+        if self.ignore.newsletters && in_newsletter {
+            return;
+        }
         let (chat, from) = (party(&incoming.chat), party(&incoming.from));
         let wa_message_id = incoming.wa_message_id.clone();
         let key = |kind: &str| {
@@ -70,7 +77,9 @@ impl Scribe {
         };
         writing.facts.messages.push(NewMessage::from(&message));
         known.add_new(&message);
-        let event = if incoming.from_me {
+        let event = if in_newsletter {
+            Event::NewsletterMessage(Box::new(message))
+        } else if incoming.from_me {
             Event::MessageSent(Box::new(message))
         } else {
             Event::MessageReceived(Box::new(message))

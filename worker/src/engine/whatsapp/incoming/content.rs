@@ -10,10 +10,12 @@ use shared::content::{
 use shared::vcard;
 use wacore::proto_helpers::MessageExt as _;
 use wacore::types::message::MessageSource;
+use wacore_binary::JidExt as _;
 use waproto::whatsapp as wa;
 use whatsapp_rust::Jid;
 
 use super::super::foreign::foreign;
+use super::super::outgoing_status::style;
 
 mod act;
 mod context;
@@ -51,7 +53,11 @@ pub(super) fn of(message: &wa::Message, view: &View<'_>) -> Option<Content> {
     if let Some(act) = act::of(base, view) {
         return act;
     }
-    let content = standing(base, message.is_view_once());
+    let mut content = standing(base, message.is_view_once());
+    // Only posts have colours; elsewhere nobody sees them.
+    if let (Some(Content::Text(text)), true) = (&mut content, view.source.chat.is_status_broadcast()) {
+        text.style = style(base);
+    }
     if content.is_none() && says_nothing(base) {
         return None;
     }
@@ -208,6 +214,7 @@ fn said(message: &wa::message::ExtendedTextMessage) -> Text {
     Text {
         body: message.text.as_deref().map(foreign).unwrap_or_default(),
         preview,
+        style: None,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{interactive, media};
 use crate::engine::UploadedMedia;
 
 /// The message that says `content`, not yet wrapped. `uploaded`: its file; without it the message only shows what is known of the file (quotes, edits).
-pub(super) fn of(content: &Content, uploaded: Option<&UploadedMedia>) -> Result<wa::Message, String> {
+pub(in super::super) fn of(content: &Content, uploaded: Option<&UploadedMedia>) -> Result<wa::Message, String> {
     let mut body = wa::Message::default();
     match content {
         Content::Text(text) => said(&mut body, text),

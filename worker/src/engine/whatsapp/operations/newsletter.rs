@@ -1,0 +1,77 @@
+//! Operations on newsletters.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use shared::operation::NewsletterOperation;
+use whatsapp_rust::{Client, NewsletterError};
+
+use super::super::groups::{failed, newsletter};
+use super::jid;
+use crate::engine::OperationError;
+
+pub(super) async fn perform(client: &Arc<Client>, operation: &NewsletterOperation) -> Result<Value, OperationError> {
+    let newsletters = client.newsletter();
+    match operation {
+        NewsletterOperation::Create { name, description } => {
+            let made = newsletters
+                .create(name, description.as_deref())
+                .await
+                .map_err(newsletter_failed)?;
+            Ok(json!(newsletter(&made)))
+        }
+        NewsletterOperation::Update {
+            newsletter: place,
+            name,
+            description,
+        } => {
+            let now = newsletters
+                .update(&jid(place)?, name.as_deref(), description.as_deref())
+                .await
+                .map_err(newsletter_failed)?;
+            Ok(json!(newsletter(&now)))
+        }
+        NewsletterOperation::Follow { newsletter: place } => {
+            let place = jid(place)?;
+            newsletters.join(&place).await.map_err(newsletter_failed)?;
+            let now = newsletters.get_metadata(&place).await.map_err(newsletter_failed)?;
+            Ok(json!(newsletter(&now)))
+        }
+        NewsletterOperation::Unfollow { newsletter: place } => {
+            newsletters.leave(&jid(place)?).await.map_err(newsletter_failed)?;
+            Ok(Value::Null)
+        }
+        NewsletterOperation::Mute {
+            newsletter: place,
+            muted,
+        } => {
+            newsletters
+                .set_follower_mute(&jid(place)?, *muted)
+                .await
+                .map_err(newsletter_failed)?;
+            Ok(Value::Null)
+        }
+        NewsletterOperation::React {
+            newsletter: place,
+            server_id,
+            emoji,
+        } => {
+            newsletters
+                .send_reaction(&jid(place)?, *server_id, emoji)
+                .await
+                .map_err(newsletter_failed)?;
+            Ok(Value::Null)
+        }
+    }
+}
+
+/// The library calls an answer without a newsletter an invalid request: there is no such newsletter, or the account may not see it.
+pub(in super::super) fn newsletter_failed(error: NewsletterError) -> OperationError {
+    match error {
+        NewsletterError::InvalidRequest(reason) => OperationError::Refused {
+            code: shared::problem::Code::NotFoundOnWhatsapp,
+            detail: reason,
+        },
+        other => failed(other),
+    }
+}
