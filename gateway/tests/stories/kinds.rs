@@ -97,11 +97,21 @@ const GROUP: &str = "120363021033254949@g.us";
 #[tokio::test]
 async fn every_kind_reaches_the_worker_as_it_was_asked_for() {
     let desk = Desk::new().await;
-    let event = json!({"name": "Walk", "starts_at": "2026-12-24T18:00:00Z", "canceled": false, "extra_guests_allowed": true});
+    let event =
+        json!({"name": "Walk", "starts_at": "2026-12-24T18:00:00Z", "canceled": false, "extra_guests_allowed": true});
     let kinds = [
-        ("location", json!({"latitude": 52.5, "longitude": 13.25, "name": "Rookery"})),
-        ("live_location", json!({"latitude": -52.5, "longitude": 179.5, "accuracy": 5})),
-        ("poll", json!({"question": "Lunch?", "options": ["Yes", "No"], "max_choices": 1})),
+        (
+            "location",
+            json!({"latitude": 52.5, "longitude": 13.25, "name": "Rookery"}),
+        ),
+        (
+            "live_location",
+            json!({"latitude": -52.5, "longitude": 179.5, "accuracy": 5}),
+        ),
+        (
+            "poll",
+            json!({"question": "Lunch?", "options": ["Yes", "No"], "max_choices": 1}),
+        ),
         ("event", event),
         (
             "list",
@@ -121,12 +131,21 @@ async fn every_kind_reaches_the_worker_as_it_was_asked_for() {
         assert_eq!(stored.json[kind], content);
     }
     let (_, sent) = desk
-        .accepted(message("contacts", json!([{"name": "Ann", "phones": ["+1 555 000 1001"]}])))
+        .accepted(message(
+            "contacts",
+            json!([{"name": "Ann", "phones": ["+1 555 000 1001"]}]),
+        ))
         .await;
     let Content::Contacts(contacts) = sent.content else {
         panic!("{:?}", sent.content);
     };
-    assert!(contacts.contacts[0].vcard.as_deref().unwrap().contains("waid=15550001001"));
+    assert!(
+        contacts.contacts[0]
+            .vcard
+            .as_deref()
+            .unwrap()
+            .contains("waid=15550001001")
+    );
 }
 
 #[tokio::test]
@@ -401,8 +420,11 @@ async fn a_forwarded_message_counts_how_often_it_was_passed_on() {
     .await;
     let away = json!({"image": {"mime_type": "image/jpeg", "status": "pending"}});
     let away = desk.arrived(THEM, THEM, &away).await;
-    desk.refused(&message("forward", json!({"message_id": away})), &["forward.message_id"])
-        .await;
+    desk.refused(
+        &message("forward", json!({"message_id": away})),
+        &["forward.message_id"],
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -411,7 +433,12 @@ async fn marks_become_operations() {
     let client = &desk.tenant.client;
     let author = "15550001003@s.whatsapp.net";
     let theirs = desk.arrived(GROUP, author, &json!({"text": {"body": "Hi"}})).await;
-    for (method, mark) in [("POST", "read"), ("POST", "played"), ("POST", "star"), ("DELETE", "star")] {
+    for (method, mark) in [
+        ("POST", "read"),
+        ("POST", "played"),
+        ("POST", "star"),
+        ("DELETE", "star"),
+    ] {
         client
             .call(method, &desk.path(&format!("/{theirs}/{mark}")))
             .header("prefer", "wait=0")

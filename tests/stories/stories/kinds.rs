@@ -99,7 +99,12 @@ impl Talk {
     /// Has Baileys send this protobuf to the session; answers WhatsApp's id.
     async fn relay(&mut self, message: Value) -> anyhow::Result<String> {
         let to = format!("{}@s.whatsapp.net", self.session.owner.number);
-        let command = json!({ "do": "relay", "to": to, "message": message });
+        self.has_sent(json!({ "do": "relay", "to": to, "message": message }))
+            .await
+    }
+
+    /// Has Baileys do something that sends a message; answers WhatsApp's id of it.
+    async fn has_sent(&mut self, command: Value) -> anyhow::Result<String> {
         self.baileys.command(&command).await?;
         let sent = self.baileys.event("sent").await?;
         text(&sent, "id")
@@ -143,7 +148,8 @@ impl Talk {
 
 fn text(value: &Value, field: &str) -> anyhow::Result<String> {
     let text = value[field].as_str();
-    text.map(str::to_owned).with_context(|| format!("no {field} in {value}"))
+    text.map(str::to_owned)
+        .with_context(|| format!("no {field} in {value}"))
 }
 
 /// Whether everything that `expected` says is in `actual`.
@@ -151,7 +157,11 @@ fn says(actual: &Value, expected: &Value) -> anyhow::Result<()> {
     fn find(actual: &Value, expected: &Value, path: &str) -> Option<String> {
         match (actual, expected) {
             (Value::Object(actual), Value::Object(expected)) => expected.iter().find_map(|(name, expected)| {
-                find(actual.get(name).unwrap_or(&Value::Null), expected, &format!("{path}.{name}"))
+                find(
+                    actual.get(name).unwrap_or(&Value::Null),
+                    expected,
+                    &format!("{path}.{name}"),
+                )
             }),
             (Value::Number(actual), Value::Number(expected)) if actual.as_f64() == expected.as_f64() => None,
             (Value::Array(actual), Value::Array(expected)) if actual.len() == expected.len() => actual
@@ -229,9 +239,7 @@ async fn texts_carry_previews_mentions_quotations_and_how_often_they_were_forwar
             "quotedMessage": {"extendedTextMessage": {"text": "What is it? https://example.org/"}}
         }}),
     )?;
-    let forwarded = talk
-        .send("forward", json!({"message_id": arrived["id"]}))
-        .await?;
+    let forwarded = talk.send("forward", json!({"message_id": arrived["id"]})).await?;
     let read = talk.read(&forwarded).await?;
     says(
         &read["extendedTextMessage"],
@@ -497,22 +505,29 @@ async fn reactions_edits_deletions_and_pins_change_the_message_on_both_sides(sto
     )?;
     ensure!(talk.stored(&id).await?["pinned_until"].is_string(), "it is pinned");
     let unpin = talk.change("DELETE", &format!("/{id}/pin"), None).await?;
-    says(&talk.read(&unpin).await?, &json!({"pinInChatMessage": {"type": "UNPIN_FOR_ALL"}}))?;
-    ensure!(talk.stored(&id).await?["pinned_until"].is_null(), "it is pinned no longer");
+    says(
+        &talk.read(&unpin).await?,
+        &json!({"pinInChatMessage": {"type": "UNPIN_FOR_ALL"}}),
+    )?;
+    ensure!(
+        talk.stored(&id).await?["pinned_until"].is_null(),
+        "it is pinned no longer"
+    );
 
     // The contact reacts to it and takes that back.
     for emoji in ["\u{1F426}", ""] {
         let react = json!({ "do": "react", "to": owner, "id": wa_id, "emoji": emoji, "from_me": false });
-        talk.baileys.command(&react).await?;
-        let reaction = talk
-            .event("message.reaction", |data| data["emoji"] == emoji)
-            .await?;
+        talk.has_sent(react).await?;
+        let reaction = talk.event("message.reaction", |data| data["emoji"] == emoji).await?;
         says(
             &reaction,
             &json!({"message_id": id, "from": {"phone": talk.contact.number, "lid": talk.contact.lid}}),
         )?;
         let reactions = talk.stored(&id).await?["reactions"].clone();
-        ensure!(reactions[0]["emoji"].as_str().unwrap_or_default() == emoji, "{reactions}");
+        ensure!(
+            reactions[0]["emoji"].as_str().unwrap_or_default() == emoji,
+            "{reactions}"
+        );
     }
     let revoke = talk.change("DELETE", &format!("/{id}"), None).await?;
     says(
@@ -532,9 +547,10 @@ async fn reactions_edits_deletions_and_pins_change_the_message_on_both_sides(sto
     let reaction = talk
         .change("PUT", &format!("/{id}/reaction"), Some(json!({"emoji": "\u{1F44D}"})))
         .await?;
+    // Baileys tells whose message it is from its own side.
     says(
         &talk.read(&reaction).await?["reactionMessage"],
-        &json!({"text": "\u{1F44D}", "key": {"id": theirs, "fromMe": false}}),
+        &json!({"text": "\u{1F44D}", "key": {"id": theirs, "fromMe": true}}),
     )?;
     says(
         &talk.stored(&id).await?["reactions"][0],
@@ -550,7 +566,7 @@ async fn reactions_edits_deletions_and_pins_change_the_message_on_both_sides(sto
         .await?;
     ensure!(by_kind["type"] == "reaction", "{by_kind}");
     let edit = json!({ "do": "edit", "to": owner, "id": theirs, "text": "Good morning" });
-    talk.baileys.command(&edit).await?;
+    talk.has_sent(edit).await?;
     let edited = talk
         .event("message.edited", |data| data["wa_message_id"] == theirs.as_str())
         .await?;
@@ -570,7 +586,7 @@ async fn reactions_edits_deletions_and_pins_change_the_message_on_both_sides(sto
     let kept = talk.event("message.received", |data| data["type"] == "keep").await?;
     ensure!(kept["keep"]["kept"] == true, "{kept}");
     let revoke = json!({ "do": "revoke", "to": owner, "id": theirs });
-    talk.baileys.command(&revoke).await?;
+    talk.has_sent(revoke).await?;
     let revoked = talk
         .event("message.revoked", |data| data["wa_message_id"] == theirs.as_str())
         .await?;
@@ -601,7 +617,9 @@ async fn nobody_can_edit_or_delete_the_messages_of_others(story: &Story) -> anyh
     talk.arrived(&last).await?;
     let stored = talk.stored(&text(&sent, "id")?).await?;
     ensure!(
-        stored["text"]["body"] == "You owe me nothing" && stored["edited_at"].is_null() && stored["revoked_at"].is_null(),
+        stored["text"]["body"] == "You owe me nothing"
+            && stored["edited_at"].is_null()
+            && stored["revoked_at"].is_null(),
         "{stored}"
     );
     Ok(())
@@ -643,12 +661,15 @@ async fn messages_are_marked_as_read_as_played_and_with_a_star(story: &Story) ->
     let settings = json!({"settings": {"read_receipts": false}});
     let path = format!("/v1/sessions/{}", talk.session.id);
     talk.scene.api.patch(&path, &settings).ok().await?;
-    talk.scene
-        .api
-        .post(&format!("{path}/restart"), &json!({}))
-        .send()
-        .await?
-        .expect(202)?;
+    for (verb, status) in [("stop", "stopped"), ("start", "connected")] {
+        talk.scene
+            .api
+            .post(&format!("{path}/{verb}"), &json!({}))
+            .send()
+            .await?
+            .expect(202)?;
+        talk.scene.wait_for_status(&talk.session.id, status).await?;
+    }
     let second = talk.contact.send_text(&talk.session.owner.number, "Two").await?;
     let quiet = text(&talk.arrived(&second).await?, "id")?;
     talk.change("POST", &format!("/{quiet}/read"), None).await?;
@@ -657,7 +678,10 @@ async fn messages_are_marked_as_read_as_played_and_with_a_star(story: &Story) ->
     talk.kind_on_phone(&sent).await?;
     let page = talk.contact.received(0, std::time::Duration::ZERO).await?;
     ensure!(
-        !page.receipts.iter().any(|seen| seen.id == second && seen.kind == "read"),
+        !page
+            .receipts
+            .iter()
+            .any(|seen| seen.id == second && seen.kind == "read"),
         "the contact was told: {:?}",
         page.receipts
     );

@@ -16,7 +16,7 @@ pub(in super::super) fn of(content: &Content, uploaded: Option<&UploadedMedia>) 
     match content {
         Content::Text(text) => said(&mut body, text),
         Content::Image(_) | Content::Video(_) | Content::Audio(_) | Content::Document(_) | Content::Sticker(_) => {
-            media::put(&mut body, content, uploaded)
+            media::put(&mut body, content, uploaded);
         }
         Content::Location(place) => body.location_message = MessageField::some(location(place)),
         Content::LiveLocation(place) => body.live_location_message = MessageField::some(live_location(place)),

@@ -43,16 +43,14 @@ pub(super) fn of(message: &SendMessage, everybody: &[String]) -> Option<wa::Cont
 fn quoted(quote: &Quote) -> wa::Message {
     let content = quote.content.as_deref().filter(|content| content.target().is_none());
     let body = content.and_then(|content| body::of(content, None).ok());
-    body.map(|body| *body.prepare_for_quote())
-        .unwrap_or_else(|| wa::Message {
-            conversation: Some(
-                content
-                    .and_then(Content::summary)
-                    .unwrap_or(quote.text.as_str())
-                    .to_owned(),
-            ),
-            ..Default::default()
-        })
+    if let Some(body) = body {
+        return *body.prepare_for_quote();
+    }
+    let text = content.and_then(Content::summary).unwrap_or(quote.text.as_str());
+    wa::Message {
+        conversation: Some(text.to_owned()),
+        ..Default::default()
+    }
 }
 
 #[cfg(test)]
