@@ -117,7 +117,15 @@ pub(super) async fn complete_media_upload(
     Id(media): Id<MediaId>,
     submission: Submission<Nothing>,
 ) -> Result<Answer, Problem> {
-    let found = promptly(async { Ok(app.store().tenant(call.tenant).await?.media(media, call.within()).await?) }).await?;
+    let found = promptly(async {
+        Ok(app
+            .store()
+            .tenant(call.tenant)
+            .await?
+            .media(media, call.within())
+            .await?)
+    })
+    .await?;
     let found = found.ok_or_else(not_found)?;
     let described = match found.status {
         MediaStatus::Uploading => Some(describe(&app, &found).await?),
