@@ -210,27 +210,27 @@ async fn by_form(
             .caused_by(anyhow::Error::from(error))
     };
     let mut form = multer::Multipart::new(body, boundary);
-    while let Some(mut part) = form.next_field().await.map_err(malformed)? {
-        if part.name() != Some("file") {
-            return Err(Problem::field(
-                part.name().unwrap_or_default(),
-                "is no field of this form: file is the only one",
-            ));
-        }
-        let declared = part.content_type().map(ToString::to_string);
-        let name = part.file_name().and_then(fetch::clean_name);
-        let mut incoming = Incoming::begin(
-            app.files(),
-            call.tenant,
-            declared.as_deref(),
-            app.files().limits.document,
-        );
-        while let Some(piece) = part.chunk().await.map_err(malformed)? {
-            incoming.write(&piece).await?;
-        }
-        return received(incoming, name).await;
+    let Some(mut part) = form.next_field().await.map_err(malformed)? else {
+        return Err(Problem::field("file", "is required"));
+    };
+    if part.name() != Some("file") {
+        return Err(Problem::field(
+            part.name().unwrap_or_default(),
+            "is no field of this form: file is the only one",
+        ));
     }
-    Err(Problem::field("file", "is required"))
+    let declared = part.content_type().map(ToString::to_string);
+    let name = part.file_name().and_then(fetch::clean_name);
+    let mut incoming = Incoming::begin(
+        app.files(),
+        call.tenant,
+        declared.as_deref(),
+        app.files().limits.document,
+    );
+    while let Some(piece) = part.chunk().await.map_err(malformed)? {
+        incoming.write(&piece).await?;
+    }
+    received(incoming, name).await
 }
 
 async fn by_json(app: &App, call: &TenantCall<WriteMedia>, request: UploadRequest) -> Result<Received, Problem> {
