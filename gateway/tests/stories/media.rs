@@ -38,7 +38,7 @@ impl S3 {
             async move {
                 harness::s3::serve(address, &path, "access", "secret", stop)
                     .await
-                    .unwrap()
+                    .unwrap();
             }
         });
         until("the object store listens", SOON, async || {
