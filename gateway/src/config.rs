@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::{Args, Parser};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::config::{
-    BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions, ShutdownOptions,
-    TelemetryOptions, secret,
+    BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
+    ShutdownOptions, TelemetryOptions, secret,
 };
 
 use crate::media::kind::Limits as MediaLimits;

@@ -99,7 +99,9 @@ impl Files {
         if !small || !convert::picture::is_readable(&described.mime_type) {
             return Ok(());
         }
-        let seen = self.with_whole(key, largest, |whole| convert::picture::look(&whole)).await?;
+        let seen = self
+            .with_whole(key, largest, |whole| convert::picture::look(&whole))
+            .await?;
         if let Ok(seen) = seen {
             described.width = i32::try_from(seen.width).ok();
             described.height = i32::try_from(seen.height).ok();
@@ -125,5 +127,8 @@ pub fn of_bucket(error: BucketError) -> Problem {
 /// The problem of a file with more than `largest` bytes.
 #[must_use]
 pub fn too_large(largest: u64) -> Problem {
-    Problem::new(Code::MediaTooLarge, format!("The file may have at most {largest} bytes."))
+    Problem::new(
+        Code::MediaTooLarge,
+        format!("The file may have at most {largest} bytes."),
+    )
 }

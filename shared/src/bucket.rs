@@ -13,8 +13,8 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path;
 use object_store::signer::{SignedUrlOptions, Signer as _};
 use object_store::{
-    Attribute, Attributes, ClientOptions, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutMultipartOptions,
-    PutOptions, PutPayload, RetryConfig,
+    Attribute, Attributes, ClientOptions, GetOptions, MultipartUpload, ObjectStore, ObjectStoreExt as _,
+    PutMultipartOptions, PutOptions, PutPayload, RetryConfig,
 };
 use reqwest::Method;
 use secrecy::ExposeSecret as _;
@@ -111,7 +111,10 @@ impl Bucket {
             },
         };
         let found = self.store.get_opts(&Path::from(key), options).await?;
-        Ok(found.into_stream().map(|piece| piece.map_err(BucketError::from)).boxed())
+        Ok(found
+            .into_stream()
+            .map(|piece| piece.map_err(BucketError::from))
+            .boxed())
     }
 
     /// An object's size in bytes.
@@ -137,13 +140,22 @@ impl Bucket {
     ///
     /// # Errors
     /// [`BucketError::Unavailable`] when the credentials cannot be had.
-    pub async fn download_url(&self, key: &str, mime_type: &str, file_name: Option<&str>, lifetime: Duration) -> Result<Url, BucketError> {
+    pub async fn download_url(
+        &self,
+        key: &str,
+        mime_type: &str,
+        file_name: Option<&str>,
+        lifetime: Duration,
+    ) -> Result<Url, BucketError> {
         let disposition = disposition(mime_type, file_name);
         let options = SignedUrlOptions::default().with_query([
             ("response-content-disposition", disposition.as_str()),
             ("response-content-type", mime_type),
         ]);
-        let url = self.signer.signed_url_opts(Method::GET, &Path::from(key), lifetime, &options).await?;
+        let url = self
+            .signer
+            .signed_url_opts(Method::GET, &Path::from(key), lifetime, &options)
+            .await?;
         Ok(url)
     }
 
@@ -243,7 +255,9 @@ impl Drop for Upload {
 
 fn attributes(mime_type: &str) -> Attributes {
     // A stranger may have chosen it: what could not stand in a header is not believed.
-    let sane = mime_type.contains('/') && mime_type.len() <= 127 && mime_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let sane = mime_type.contains('/')
+        && mime_type.len() <= 127
+        && mime_type.bytes().all(|byte| (b' '..=b'~').contains(&byte));
     let mime_type = if sane { mime_type } else { "application/octet-stream" };
     let mut attributes = Attributes::new();
     attributes.insert(Attribute::ContentType, mime_type.to_owned().into());

@@ -34,7 +34,9 @@ fn refused(field: &str, detail: &str) -> Problem {
 /// # Errors
 /// `url_forbidden`, `validation_failed` when the host does not give it, `media_too_large`.
 pub async fn fetch(policy: &Policy, field: &str, link: &str, largest: u64) -> Result<Fetched, Problem> {
-    let url = policy.check_url(link).map_err(|forbidden| forbidden_url(field, &forbidden))?;
+    let url = policy
+        .check_url(link)
+        .map_err(|forbidden| forbidden_url(field, &forbidden))?;
     let client = policy.http_client(CONNECT_TIMEOUT).map_err(Problem::internal)?;
     let request = client.get(url.clone()).send();
     let response = match tokio::time::timeout(SILENCE, request).await {
@@ -49,12 +51,18 @@ pub async fn fetch(policy: &Policy, field: &str, link: &str, largest: u64) -> Re
     };
     if !response.status().is_success() {
         // Redirects among them: each would have to be checked like a link of its own.
-        return Err(refused(field, &format!("was answered with status {}", response.status().as_u16())));
+        return Err(refused(
+            field,
+            &format!("was answered with status {}", response.status().as_u16()),
+        ));
     }
     if response.content_length().is_some_and(|length| length > largest) {
         return Err(too_large(largest));
     }
-    let mime_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mime_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     Ok(Fetched {
         mime_type: mime_type.map(str::to_owned),
         file_name: file_name(&url),

@@ -109,6 +109,10 @@ impl Incoming {
 /// Removes an object that nothing refers to, as far as the bucket can be reached.
 pub async fn discard(files: &Files, key: &str) {
     if let Err(error) = files.bucket.delete(key).await {
-        tracing::warn!(key, cause = format!("{:#}", anyhow::Error::from(error)), "an object stays behind in the bucket");
+        tracing::warn!(
+            key,
+            cause = format!("{:#}", anyhow::Error::from(error)),
+            "an object stays behind in the bucket"
+        );
     }
 }

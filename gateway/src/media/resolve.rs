@@ -67,7 +67,9 @@ pub async fn resolve(
                 discard(app.files(), &key).await;
                 return Err(problem);
             }
-            return Ok(keep(app, tenant, (media, key, described), file_name.as_deref()).await?.to_media());
+            return Ok(keep(app, tenant, (media, key, described), file_name.as_deref())
+                .await?
+                .to_media());
         }
     };
     if needs_conversion(kind, &found.mime_type) {
@@ -141,7 +143,10 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
         })
         .collect();
     let plain = plain.trim_end_matches('=');
-    base64::engine::general_purpose::STANDARD_NO_PAD.decode(plain).ok().or_else(|| STANDARD.decode(plain).ok())
+    base64::engine::general_purpose::STANDARD_NO_PAD
+        .decode(plain)
+        .ok()
+        .or_else(|| STANDARD.decode(plain).ok())
 }
 
 fn needs_conversion(kind: MediaKind, mime_type: &str) -> bool {
@@ -190,9 +195,17 @@ async fn make(
         return Err(kind.unsupported(mime_type));
     }
     let largest = files.limits.before_conversion(kind);
-    let unreadable = |error: Unreadable| Problem::new(Code::UnsupportedMedia, format!("The file cannot be sent as {}: {error}.", kind.name()));
+    let unreadable = |error: Unreadable| {
+        Problem::new(
+            Code::UnsupportedMedia,
+            format!("The file cannot be sent as {}: {error}.", kind.name()),
+        )
+    };
     let (bytes, mime_type, seconds, waveform) = if kind == MediaKind::Voice {
-        let note = files.with_whole(key, largest, voice::voice).await?.map_err(unreadable)?;
+        let note = files
+            .with_whole(key, largest, voice::voice)
+            .await?
+            .map_err(unreadable)?;
         let seconds = i32::try_from(note.seconds).ok();
         (note.bytes, sniff::OPUS, seconds, Some(note.waveform))
     } else {
@@ -217,7 +230,9 @@ async fn keep(
     let days = app.files().days;
     let found = promptly(async {
         let mut transaction = app.store().tenant(tenant).await?;
-        transaction.insert_media(media, &key, file_name, &described, days).await?;
+        transaction
+            .insert_media(media, &key, file_name, &described, days)
+            .await?;
         let found = transaction.media(media, None).await?;
         transaction.commit().await?;
         Ok(found)
@@ -232,7 +247,13 @@ mod tests {
 
     #[test]
     fn base64_comes_in_many_forms() {
-        for text in ["aGk/Pj8=", "aGk/Pj8", "aGk_Pj8", "aGk/\r\nPj8=", "data:text/plain;base64,aGk/Pj8="] {
+        for text in [
+            "aGk/Pj8=",
+            "aGk/Pj8",
+            "aGk_Pj8",
+            "aGk/\r\nPj8=",
+            "data:text/plain;base64,aGk/Pj8=",
+        ] {
             assert_eq!(decode(text).as_deref(), Some(b"hi?>?".as_slice()), "{text}");
         }
         for text in ["a", "a$b=", "data:text/plain,hi"] {

@@ -21,7 +21,9 @@ pub fn mime_type(head: &[u8], declared: Option<&str>) -> String {
             "audio/x-flac" => "audio/flac",
             "video/x-m4v" => "video/mp4",
             // Archives are how many formats are packed: what is inside is believed.
-            "application/zip" | "application/gzip" if declared.as_deref().is_some_and(|mime| mime.starts_with("application/")) => {
+            "application/zip" | "application/gzip"
+                if declared.as_deref().is_some_and(|mime| mime.starts_with("application/")) =>
+            {
                 return declared.unwrap_or_else(|| UNKNOWN.to_owned());
             }
             other => other,
@@ -30,7 +32,12 @@ pub fn mime_type(head: &[u8], declared: Option<&str>) -> String {
     }
     match declared {
         // These have bytes by which they are known; without them they are something else.
-        Some(mime) if ["image/", "audio/", "video/"].iter().any(|family| mime.starts_with(family)) && mime != "image/svg+xml" => {
+        Some(mime)
+            if ["image/", "audio/", "video/"]
+                .iter()
+                .any(|family| mime.starts_with(family))
+                && mime != "image/svg+xml" =>
+        {
             UNKNOWN.to_owned()
         }
         Some(mime) if mime != UNKNOWN => mime,
@@ -45,7 +52,9 @@ fn essence(declared: &str) -> Option<String> {
     let (kind, subtype) = essence.split_once('/')?;
     let token = |text: &str| {
         (1..=100).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte))
     };
     (token(kind) && token(subtype) && kind != "multipart").then_some(essence)
 }
@@ -64,7 +73,10 @@ fn is_text(head: &[u8]) -> bool {
         }
         Err(_) => return false,
     };
-    !valid.is_empty() && !valid.chars().any(|letter| letter.is_control() && !"\n\r\t".contains(letter))
+    !valid.is_empty()
+        && !valid
+            .chars()
+            .any(|letter| letter.is_control() && !"\n\r\t".contains(letter))
 }
 
 #[cfg(test)]
@@ -80,9 +92,17 @@ mod tests {
             (b"\xff\xd8\xff\xe0\0\x10JFIF".as_slice(), None, "image/jpeg"),
             (b"RIFF\x24\0\0\0WAVEfmt ", Some("audio/mpeg"), "audio/wav"),
             (b"%PDF-1.7\n", None, "application/pdf"),
-            (ZIP, Some("application/vnd.oasis.opendocument.text"), "application/vnd.oasis.opendocument.text"),
+            (
+                ZIP,
+                Some("application/vnd.oasis.opendocument.text"),
+                "application/vnd.oasis.opendocument.text",
+            ),
             (ZIP, Some("image/png"), "application/zip"),
-            (b"MZ\x90\0", Some("image/png"), "application/vnd.microsoft.portable-executable"),
+            (
+                b"MZ\x90\0",
+                Some("image/png"),
+                "application/vnd.microsoft.portable-executable",
+            ),
             (b"name;price\n", Some("text/csv; charset=utf-8"), "text/csv"),
             (b"Hello", Some("image/png"), UNKNOWN),
             (b"Hello", None, "text/plain"),

@@ -35,9 +35,16 @@ impl S3 {
         let stop = CancellationToken::new();
         tokio::spawn({
             let (path, stop) = (folder.path().to_owned(), stop.clone());
-            async move { harness::s3::serve(address, &path, "access", "secret", stop).await.unwrap() }
+            async move {
+                harness::s3::serve(address, &path, "access", "secret", stop)
+                    .await
+                    .unwrap();
+            }
         });
-        until("the object store listens", SOON, async || tokio::net::TcpStream::connect(address).await.ok()).await;
+        until("the object store listens", SOON, async || {
+            tokio::net::TcpStream::connect(address).await.ok()
+        })
+        .await;
         Self {
             url: format!("http://{address}"),
             folder,
@@ -99,12 +106,22 @@ async fn a_picture_is_described_by_its_bytes_and_comes_back_as_it_was() {
     let tenant = world.tenant().await;
     let picture = png(640, 480);
 
-    let created = upload(&tenant, "/v1/media?file_name=../r%C3%B6d.png", "text/plain", picture.clone()).await.expect(201);
+    let created = upload(
+        &tenant,
+        "/v1/media?file_name=../r%C3%B6d.png",
+        "text/plain",
+        picture.clone(),
+    )
+    .await
+    .expect(201);
     assert_eq!(created.json["mime_type"], "image/png", "the bytes are believed");
     assert_eq!(created.json["file_name"], "röd.png");
     assert_eq!(created.json["size"], picture.len());
     assert_eq!(created.text("/sha256"), hexadecimal(&picture));
-    assert_eq!((&created.json["width"], &created.json["height"]), (&json!(640), &json!(480)));
+    assert_eq!(
+        (&created.json["width"], &created.json["height"]),
+        (&json!(640), &json!(480))
+    );
     let thumbnail = STANDARD.decode(created.text("/thumbnail")).unwrap();
     let thumbnail = image::load_from_memory(&thumbnail).unwrap();
     assert_eq!((thumbnail.width(), thumbnail.height()), (100, 75));
@@ -113,12 +130,21 @@ async fn a_picture_is_described_by_its_bytes_and_comes_back_as_it_was() {
     assert_eq!(tenant.client.get(&path).await.expect(200).json, created.json);
     let (status, bytes) = follow(&tenant.client.get(&format!("{path}/content")).await).await;
     assert_eq!((status, bytes.as_ref()), (200, picture.as_slice()));
-    let passed_on = tenant.client.get(&format!("{path}/content?redirect=false")).await.expect(200);
+    let passed_on = tenant
+        .client
+        .get(&format!("{path}/content?redirect=false"))
+        .await
+        .expect(200);
     assert_eq!(passed_on.bytes, picture);
     assert_eq!(passed_on.headers["content-disposition"], "attachment");
 
     tenant.client.delete(&path).await.expect(204);
-    tenant.client.get(&path).await.expect(404).expect_problem("media_not_found");
+    tenant
+        .client
+        .get(&path)
+        .await
+        .expect(404)
+        .expect_problem("media_not_found");
     assert_eq!(s3.objects_of(&tenant), 0, "its bytes are gone too");
 }
 
@@ -128,17 +154,29 @@ async fn a_large_file_goes_in_as_a_stream_by_body_and_by_form() {
     let world = world(&s3, Vec::new()).await;
     let tenant = world.tenant().await;
     // Three parts of the bucket's upload, the last one not full.
-    let file: Vec<u8> = (0..12_000_000_u32).map(|index| u8::try_from(index % 251).unwrap()).collect();
-    let pieces: Vec<_> = file.chunks(60_000).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+    let file: Vec<u8> = (0..12_000_000_u32)
+        .map(|index| u8::try_from(index % 251).unwrap())
+        .collect();
+    let pieces: Vec<_> = file
+        .chunks(60_000)
+        .map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece)))
+        .collect();
     let body = Body::from_stream(futures::stream::iter(pieces));
-    let by_body = upload(&tenant, "/v1/media", "application/octet-stream", body).await.expect(201);
+    let by_body = upload(&tenant, "/v1/media", "application/octet-stream", body)
+        .await
+        .expect(201);
     assert_eq!(by_body.text("/sha256"), hexadecimal(&file));
 
     let head = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\nContent-Type: application/x-thing\r\n\r\n";
     let form = [head.as_bytes(), &file, b"\r\n--edge--\r\n"].concat();
-    let by_form = upload(&tenant, "/v1/media", "multipart/form-data; boundary=edge", form).await.expect(201);
+    let by_form = upload(&tenant, "/v1/media", "multipart/form-data; boundary=edge", form)
+        .await
+        .expect(201);
     assert_eq!(by_form.text("/sha256"), hexadecimal(&file));
-    assert_eq!((by_form.text("/file_name"), by_form.text("/mime_type")), ("a.bin".into(), "application/x-thing".into()));
+    assert_eq!(
+        (by_form.text("/file_name"), by_form.text("/mime_type")),
+        ("a.bin".into(), "application/x-thing".into())
+    );
     let path = format!("/v1/media/{}/content", by_form.text("/id"));
     let (_, bytes) = follow(&tenant.client.get(&path).await).await;
     assert!(bytes == file, "byte for byte");
@@ -151,13 +189,27 @@ async fn a_file_that_is_too_large_or_empty_leaves_nothing_behind() {
     let tenant = world.tenant().await;
     let pieces = (0..120).map(|_| Ok::<_, std::io::Error>(Bytes::from(vec![7; 60_000])));
     let body = Body::from_stream(futures::stream::iter(pieces));
-    let refused = upload(&tenant, "/v1/media", "application/octet-stream", body).await.expect(413);
+    let refused = upload(&tenant, "/v1/media", "application/octet-stream", body)
+        .await
+        .expect(413);
     refused.expect_problem("media_too_large");
     upload(&tenant, "/v1/media", "image/png", Vec::new()).await.expect(422);
-    let none = tenant.client.post("/v1/media", json!({"base64": "not base64!"})).await.expect(422);
+    let none = tenant
+        .client
+        .post("/v1/media", json!({"base64": "not base64!"}))
+        .await
+        .expect(422);
     assert_eq!(none.json["errors"][0]["field"], "base64");
-    tenant.client.post("/v1/media", json!({"link": "http://127.0.0.1:9/x"})).await.expect(422).expect_problem("url_forbidden");
-    until("nothing stays in the bucket", SOON, async || (s3.objects_of(&tenant) == 0).then_some(())).await;
+    tenant
+        .client
+        .post("/v1/media", json!({"link": "http://127.0.0.1:9/x"}))
+        .await
+        .expect(422)
+        .expect_problem("url_forbidden");
+    until("nothing stays in the bucket", SOON, async || {
+        (s3.objects_of(&tenant) == 0).then_some(())
+    })
+    .await;
     assert_eq!(tenant.client.get("/v1/media").await.expect(200).json["data"], json!([]));
 }
 
@@ -168,7 +220,11 @@ async fn a_repeated_upload_is_one_file() {
     let tenant = world.tenant().await;
     let send = async |text: &str| {
         let body = json!({"base64": STANDARD.encode(text), "mime_type": "text/plain", "file_name": "a.txt"});
-        let call = tenant.client.call("POST", "/v1/media").header("idempotency-key", "k").json(&body);
+        let call = tenant
+            .client
+            .call("POST", "/v1/media")
+            .header("idempotency-key", "k")
+            .json(&body);
         call.send().await
     };
     let first = send("one").await.expect(201);
@@ -190,20 +246,34 @@ async fn a_file_can_go_straight_into_the_bucket_and_links_expire() {
     let path = format!("/v1/media/{}", place.text("/id"));
     assert_eq!(tenant.client.get(&path).await.expect(200).json["status"], "uploading");
     tenant.client.get(&format!("{path}/content")).await.expect(404);
-    let early = tenant.client.post(&format!("{path}/complete"), json!({})).await.expect(422);
+    let early = tenant
+        .client
+        .post(&format!("{path}/complete"), json!({}))
+        .await
+        .expect(422);
     assert!(early.text("/detail").contains("nothing was uploaded"), "{}", early.json);
 
     let http = harness::http::client().unwrap();
     let put = http.put(place.text("/url")).body(file.clone()).send().await.unwrap();
     assert_eq!(put.status(), 200, "no key is needed");
-    let done = tenant.client.post(&format!("{path}/complete"), json!({})).await.expect(200);
-    assert_eq!((done.text("/status"), done.text("/sha256")), ("stored".into(), hexadecimal(&file)));
+    let done = tenant
+        .client
+        .post(&format!("{path}/complete"), json!({}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (done.text("/status"), done.text("/sha256")),
+        ("stored".into(), hexadecimal(&file))
+    );
     assert_eq!((&done.json["width"], &done.json["height"]), (&json!(32), &json!(16)));
 
     let answer = tenant.client.get(&format!("{path}/content")).await;
     let (status, bytes) = follow(&answer).await;
     assert_eq!((status, bytes.as_ref()), (200, file.as_slice()));
-    until("the link has expired", SOON, async || (follow(&answer).await.0 == 403).then_some(())).await;
+    until("the link has expired", SOON, async || {
+        (follow(&answer).await.0 == 403).then_some(())
+    })
+    .await;
     let put = http.put(place.text("/url")).body("changed").send().await.unwrap();
     assert_eq!(put.status(), 403, "and so has the one for uploading");
 }
@@ -215,14 +285,28 @@ async fn files_are_listed_in_pages_and_seen_by_their_tenant_alone() {
     let (alice, bob) = (world.tenant().await, world.tenant().await);
     let mut ids = Vec::new();
     for text in ["one", "two", "three"] {
-        ids.push(upload(&alice, "/v1/media", "text/plain", text).await.expect(201).text("/id"));
+        ids.push(
+            upload(&alice, "/v1/media", "text/plain", text)
+                .await
+                .expect(201)
+                .text("/id"),
+        );
     }
-    ids.push(upload(&alice, "/v1/media", "image/png", png(8, 8)).await.expect(201).text("/id"));
+    ids.push(
+        upload(&alice, "/v1/media", "image/png", png(8, 8))
+            .await
+            .expect(201)
+            .text("/id"),
+    );
     ids.reverse();
 
     let page = alice.client.get("/v1/media?limit=3").await.expect(200);
     let cursor = page.text("/next_cursor");
-    let rest = alice.client.get(&format!("/v1/media?limit=3&cursor={cursor}")).await.expect(200);
+    let rest = alice
+        .client
+        .get(&format!("/v1/media?limit=3&cursor={cursor}"))
+        .await
+        .expect(200);
     let listed: Vec<String> = [&page, &rest]
         .iter()
         .flat_map(|page| page.json["data"].as_array().unwrap())
@@ -235,10 +319,16 @@ async fn files_are_listed_in_pages_and_seen_by_their_tenant_alone() {
 
     assert_eq!(bob.client.get("/v1/media").await.expect(200).json["data"], json!([]));
     for path in ["", "/content"] {
-        bob.client.get(&format!("/v1/media/{}{path}", ids[0])).await.expect(404).expect_problem("media_not_found");
+        bob.client
+            .get(&format!("/v1/media/{}{path}", ids[0]))
+            .await
+            .expect(404)
+            .expect_problem("media_not_found");
     }
     bob.client.delete(&format!("/v1/media/{}", ids[0])).await.expect(404);
-    let (_, key) = world.key(&alice.id.to_string(), json!({"scopes": ["messages:send"]})).await;
+    let (_, key) = world
+        .key(&alice.id.to_string(), json!({"scopes": ["messages:send"]}))
+        .await;
     let unable = alice.client.with_key(&key);
     unable.get("/v1/media").await.expect(403).expect_problem("forbidden");
 }
@@ -247,7 +337,10 @@ async fn files_are_listed_in_pages_and_seen_by_their_tenant_alone() {
 async fn without_the_bucket_uploads_say_so() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    upload(&tenant, "/v1/media", "text/plain", "hello").await.expect(503).expect_problem("unavailable");
+    upload(&tenant, "/v1/media", "text/plain", "hello")
+        .await
+        .expect(503)
+        .expect_problem("unavailable");
 }
 
 #[tokio::test]
@@ -257,11 +350,22 @@ async fn a_message_names_a_file_of_its_kind_or_is_refused() {
     let tenant = world.tenant().await;
     let session = tenant.linked_session(&world.database).await;
     let messages = format!("/v1/sessions/{session}/messages");
-    let picture = upload(&tenant, "/v1/media", "image/png", png(300, 200)).await.expect(201).text("/id");
-    let text = upload(&tenant, "/v1/media", "text/plain", "no picture").await.expect(201).text("/id");
-    let noise: Vec<u8> = (0..30_000_u32).map(|index| index.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
+    let picture = upload(&tenant, "/v1/media", "image/png", png(300, 200))
+        .await
+        .expect(201)
+        .text("/id");
+    let text = upload(&tenant, "/v1/media", "text/plain", "no picture")
+        .await
+        .expect(201)
+        .text("/id");
+    let noise: Vec<u8> = (0..30_000_u32)
+        .map(|index| index.wrapping_mul(2_654_435_761).to_le_bytes()[3])
+        .collect();
     let large = [png(8, 8), noise].concat();
-    let large = upload(&tenant, "/v1/media", "image/png", large).await.expect(201).text("/id");
+    let large = upload(&tenant, "/v1/media", "image/png", large)
+        .await
+        .expect(201)
+        .text("/id");
     let send = async |kind: &str, media: &str| {
         let mut body = json!({"to": "15550009999", "type": kind});
         body[kind] = json!({"media_id": media});
@@ -269,17 +373,37 @@ async fn a_message_names_a_file_of_its_kind_or_is_refused() {
     };
 
     let sent = send("image", &picture).await.expect(202);
-    let stored = tenant.client.get(&format!("{messages}/{}", sent.text("/id"))).await.expect(200);
+    let stored = tenant
+        .client
+        .get(&format!("{messages}/{}", sent.text("/id")))
+        .await
+        .expect(200);
     assert_eq!(stored.json["image"]["media_id"], picture.as_str());
     assert_eq!(stored.json["image"]["width"], 300);
-    send("image", &text).await.expect(422).expect_problem("unsupported_media");
-    send("image", &large).await.expect(413).expect_problem("media_too_large");
+    send("image", &text)
+        .await
+        .expect(422)
+        .expect_problem("unsupported_media");
+    send("image", &large)
+        .await
+        .expect(413)
+        .expect_problem("media_too_large");
     send("document", &large).await.expect(202);
-    send("image", "med_00000000000000000000000000").await.expect(404).expect_problem("media_not_found");
+    send("image", "med_00000000000000000000000000")
+        .await
+        .expect(404)
+        .expect_problem("media_not_found");
 
     let sticker = send("sticker", &picture).await.expect(202);
     let again = send("sticker", &picture).await.expect(202);
-    let media_of = async |id: String| tenant.client.get(&format!("{messages}/{id}")).await.expect(200).text("/sticker/media_id");
+    let media_of = async |id: String| {
+        tenant
+            .client
+            .get(&format!("{messages}/{id}"))
+            .await
+            .expect(200)
+            .text("/sticker/media_id")
+    };
     let (first, second) = (media_of(sticker.text("/id")).await, media_of(again.text("/id")).await);
     assert_eq!(first, second, "converted once");
     let (_, bytes) = follow(&tenant.client.get(&format!("/v1/media/{first}/content")).await).await;

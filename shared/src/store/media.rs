@@ -67,10 +67,7 @@ impl StoredMedia {
             status: Some(self.status),
             mime_type: self.mime_type.clone(),
             size: self.size.and_then(|size| u64::try_from(size).ok()),
-            sha256: self
-                .sha256
-                .as_ref()
-                .map(|hash| data_encoding::HEXLOWER.encode(hash)),
+            sha256: self.sha256.as_ref().map(|hash| data_encoding::HEXLOWER.encode(hash)),
             file_name: self.file_name.clone(),
             width: number(self.width),
             height: number(self.height),
@@ -232,7 +229,12 @@ impl TenantTransaction {
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn complete_media(&mut self, media: MediaId, described: &Described, days: i32) -> Result<bool, StoreError> {
+    pub async fn complete_media(
+        &mut self,
+        media: MediaId,
+        described: &Described,
+        days: i32,
+    ) -> Result<bool, StoreError> {
         let result = sqlx::query!(
             "UPDATE media SET status = 'stored', mime_type = $3, size = $4, sha256 = $5, width = $6, height = $7, seconds = $8, thumbnail = $9,
                     waveform = $10, expires_at = now() + make_interval(days => NULLIF($11::integer, 0)), updated_at = now()
@@ -324,7 +326,11 @@ impl TenantTransaction {
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn delete_media(&mut self, media: MediaId, within: Option<&[Uuid]>) -> Result<Option<String>, StoreError> {
+    pub async fn delete_media(
+        &mut self,
+        media: MediaId,
+        within: Option<&[Uuid]>,
+    ) -> Result<Option<String>, StoreError> {
         Ok(sqlx::query_scalar!(
             "UPDATE media SET deleted_at = now(), updated_at = now() WHERE id = $1 AND tenant_id = $2 AND deleted_at IS NULL
                AND ($3::uuid[] IS NULL OR session_id IS NULL OR session_id = ANY($3))
@@ -361,5 +367,4 @@ impl TenantTransaction {
         .await?;
         Ok(true)
     }
-
 }

@@ -27,6 +27,8 @@ pub enum BenchName {
     ReadModel,
     /// Many generated requests to the API: none may be answered otherwise than the OpenAPI document says. Half an hour or more; only when named.
     ApiFuzz,
+    /// The worker's memory while a document of 100 MB is received and sent.
+    Media,
 }
 
 const ALL: [BenchName; 3] = [BenchName::IdleMemory, BenchName::SendLatency, BenchName::Media];

@@ -107,8 +107,14 @@ fn common(site: &Site, launch: Launch) -> anyhow::Result<Launch> {
         .variable("ROOKERY_NATS_URL", site.nats_url()?)
         .variable("ROOKERY_S3_ENDPOINT", site.http_url("s3")?)
         .variable("ROOKERY_S3_BUCKET", BUCKET)
-        .variable("ROOKERY_S3_ACCESS_KEY_FILE", secret_file(site, "s3-access-key").display())
-        .variable("ROOKERY_S3_SECRET_KEY_FILE", secret_file(site, "s3-secret-key").display())
+        .variable(
+            "ROOKERY_S3_ACCESS_KEY_FILE",
+            secret_file(site, "s3-access-key").display(),
+        )
+        .variable(
+            "ROOKERY_S3_SECRET_KEY_FILE",
+            secret_file(site, "s3-secret-key").display(),
+        )
         .variable("ROOKERY_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS);
     launch.environment.extend(site.tuning.variables.iter().cloned());
     Ok(launch)

@@ -81,10 +81,15 @@ async fn files_that_arrive_are_in_the_bucket_byte_for_byte(story: &Story) -> any
         (MediaKind::Sticker, "sticker", "image/webp", 16),
     ] {
         let file = bytes(length);
-        let id = contact.send_file(&session.owner.number, kind, mime_type, file.clone()).await?;
+        let id = contact
+            .send_file(&session.owner.number, kind, mime_type, file.clone())
+            .await?;
         let received = event(&scene, "message.received", &id).await?;
         let media = &received[name];
-        ensure!(media["status"] == "pending" && media["mime_type"] == mime_type, "{received}");
+        ensure!(
+            media["status"] == "pending" && media["mime_type"] == mime_type,
+            "{received}"
+        );
         let stored = event(&scene, "media.stored", &id).await?;
         ensure!(stored["media"]["media_id"] == media["media_id"], "{stored}");
         ensure!(stored["message_id"] == received["id"], "{stored}");
@@ -107,7 +112,9 @@ async fn files_that_arrive_are_in_the_bucket_byte_for_byte(story: &Story) -> any
     Ok(())
 }
 
-async fn a_file_that_is_sent_twice_is_uploaded_once_and_read_by_a_phone_and_baileys(story: &Story) -> anyhow::Result<()> {
+async fn a_file_that_is_sent_twice_is_uploaded_once_and_read_by_a_phone_and_baileys(
+    story: &Story,
+) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
     let session = scene.linked_session("Front desk").await?;
     let contact = scene.phone("Carlos").await?;
@@ -115,24 +122,33 @@ async fn a_file_that_is_sent_twice_is_uploaded_once_and_read_by_a_phone_and_bail
     let mut baileys = Baileys::paired(&scene, "bruno", &bruno).await?;
     let file = bytes(300_007);
     let media = upload(&scene, "application/pdf", file.clone()).await?;
-    let body = |to: &str| {
-        json!({ "to": to, "type": "document", "document": { "media_id": media, "caption": "Yours", "file_name": "bill.pdf" } })
-    };
+    let body = |to: &str| json!({ "to": to, "type": "document", "document": { "media_id": media, "caption": "Yours", "file_name": "bill.pdf" } });
 
     let sent = send(&scene, &session, &body(&contact.number)).await?;
-    let read = contact.first_message(PATIENCE, |message| message.id == sent.wa_message_id).await?;
+    let read = contact
+        .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
+        .await?;
     let reference = read.media()?;
-    ensure!(contact.read_media(&reference).await? == file, "the phone reads another file");
+    ensure!(
+        contact.read_media(&reference).await? == file,
+        "the phone reads another file"
+    );
     ensure!(reference.file_length == Some(300_007), "{reference:?}");
 
     let sent = send(&scene, &session, &body(&bruno.number)).await?;
     let is_it = |event: &Value| event["event"] == "message" && event["id"] == sent.wa_message_id.as_str();
     baileys.first("the document", is_it).await?;
     let downloaded = baileys.download(&sent.wa_message_id).await?;
-    ensure!(downloaded.bytes.as_deref() == Some(file.as_slice()), "Baileys reads another file: {downloaded:?}");
+    ensure!(
+        downloaded.bytes.as_deref() == Some(file.as_slice()),
+        "Baileys reads another file: {downloaded:?}"
+    );
 
     let uploads = scene.network().media().await?;
-    let own = uploads.iter().filter(|upload| upload.uploaded_by == session.owner.number).count();
+    let own = uploads
+        .iter()
+        .filter(|upload| upload.uploaded_by == session.owner.number)
+        .count();
     ensure!(own == 1, "{own} uploads for two messages: {uploads:?}");
     Ok(())
 }
@@ -146,7 +162,12 @@ async fn messages_go_on_while_the_bucket_is_away_and_their_files_follow(story: &
     let away = std::time::Instant::now();
 
     let with_file = contact
-        .send_file(&session.owner.number, MediaKind::Document, "application/pdf", file.clone())
+        .send_file(
+            &session.owner.number,
+            MediaKind::Document,
+            "application/pdf",
+            file.clone(),
+        )
         .await?;
     let received = event(&scene, "message.received", &with_file).await?;
     ensure!(received["document"]["status"] == "pending", "{received}");
@@ -181,7 +202,10 @@ async fn a_file_that_whatsapp_no_longer_has_is_asked_of_the_phone(story: &Story)
     ensure!(content(&scene, &stored["media"]).await? == file, "{stored}");
 
     // And one that nobody has any more.
-    session.owner.answer_media_retries(harness::network::MediaRetryAnswer::NotFound).await?;
+    session
+        .owner
+        .answer_media_retries(harness::network::MediaRetryAnswer::NotFound)
+        .await?;
     let uploaded = contact.upload(MediaKind::Image, bytes(100)).await?;
     scene.network().expire_media(Some(&uploaded.direct_path), 404).await?;
     let id = contact
@@ -228,7 +252,11 @@ async fn a_sound_becomes_a_voice_note_that_baileys_reads(story: &Story) -> anyho
     ensure!(note["mimetype"] == "audio/ogg; codecs=opus", "{seen}");
     let downloaded = baileys.download(&sent.wa_message_id).await?;
     let file = downloaded.bytes.context("Baileys gives no bytes")?;
-    ensure!(file.starts_with(b"OggS") && file.get(28..36) == Some(b"OpusHead"), "{} bytes", file.len());
+    ensure!(
+        file.starts_with(b"OggS") && file.get(28..36) == Some(b"OpusHead"),
+        "{} bytes",
+        file.len()
+    );
     Ok(())
 }
 
@@ -241,14 +269,25 @@ async fn files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for(
     scene.wait_for_status(&session, "connected").await?;
     let contact = scene.phone("Carlos").await?;
     let file = bytes(1_000);
-    let id = contact.send_file(&owner.number, MediaKind::Image, "image/jpeg", file.clone()).await?;
+    let id = contact
+        .send_file(&owner.number, MediaKind::Image, "image/jpeg", file.clone())
+        .await?;
     let received = event(&scene, "message.received", &id).await?;
     let media = &received["image"];
     ensure!(media["status"] == "skipped", "{received}");
-    let path = format!("/v1/media/{}", media["media_id"].as_str().context("a file without an id")?);
+    let path = format!(
+        "/v1/media/{}",
+        media["media_id"].as_str().context("a file without an id")?
+    );
     scene.api.get(&format!("{path}/content")).send().await?.expect(404)?;
 
-    let asked: Value = scene.api.post(&format!("{path}/download"), &json!({})).send().await?.expect(202)?.json()?;
+    let asked: Value = scene
+        .api
+        .post(&format!("{path}/download"), &json!({}))
+        .send()
+        .await?
+        .expect(202)?
+        .json()?;
     ensure!(asked["status"] == "pending", "{asked}");
     event(&scene, "media.stored", &id).await?;
     ensure!(content(&scene, media).await? == file, "another file");
@@ -256,13 +295,24 @@ async fn files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for(
     // A file that goes straight into the bucket, and out of it.
     let place = scene.api.post("/v1/media/uploads", &json!({})).created().await?;
     let url = place["url"].as_str().context("no URL")?;
-    harness::http::client()?.put(url).body(bytes(10)).send().await?.error_for_status()?;
+    harness::http::client()?
+        .put(url)
+        .body(bytes(10))
+        .send()
+        .await?
+        .error_for_status()?;
     let own = format!("/v1/media/{}", place["id"].as_str().context("no id")?);
     scene.api.post(&format!("{own}/complete"), &json!({})).ok().await?;
     let described: Value = scene.api.get(&own).ok().await?.json()?;
-    ensure!(described["status"] == "stored" && described["size"] == 10, "{described}");
+    ensure!(
+        described["status"] == "stored" && described["size"] == 10,
+        "{described}"
+    );
     let listed: Value = scene.api.get("/v1/media").ok().await?.json()?;
-    ensure!(listed["data"].as_array().is_some_and(|files| files.len() == 2), "{listed}");
+    ensure!(
+        listed["data"].as_array().is_some_and(|files| files.len() == 2),
+        "{listed}"
+    );
     scene.api.delete(&own).send().await?.expect(204)?;
     scene.api.get(&own).send().await?.expect(404)?;
     Ok(())

@@ -271,7 +271,10 @@ impl Engine for WhatsAppEngine {
         if message.to.is_person() {
             self.check_recipient(&to).await?;
         }
-        let media = self.uploads.prepare(&self.client, self.tenant, &message.content).await?;
+        let media = self
+            .uploads
+            .prepare(&self.client, self.tenant, &message.content)
+            .await?;
         outgoing::send(&self.client, to, message, media.as_ref()).await
     }
 

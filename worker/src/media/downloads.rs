@@ -119,7 +119,10 @@ impl Downloads {
 
     /// Fetches one file, or notes when to try again.
     async fn attempt(self, mut due: DueDownload) {
-        let held = self.held.get(&due.session).filter(|handle| handle.lease.epoch == due.epoch);
+        let held = self
+            .held
+            .get(&due.session)
+            .filter(|handle| handle.lease.epoch == due.epoch);
         let Some(session) = held else {
             // Claimed a moment ago, or no longer ours.
             return self.postpone(&due, OFFLINE_PAUSE, None).await;
@@ -310,7 +313,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_end() {
-        let pauses: Vec<u64> = (1..MOST_ATTEMPTS).map(|attempts| pause_after(attempts).as_secs()).collect();
+        let pauses: Vec<u64> = (1..MOST_ATTEMPTS)
+            .map(|attempts| pause_after(attempts).as_secs())
+            .collect();
         assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 128]);
         assert_eq!(pause_after(i32::MAX), LONGEST_PAUSE);
     }

@@ -68,21 +68,35 @@ pub(super) async fn list_media(
     let after = list.cursor.map(|Cursor(id)| MediaId(id));
     let rows = promptly(async {
         let mut transaction = app.store().tenant(call.tenant).await?;
-        Ok(transaction.media_list(&filter, call.within(), after, limit.rows()).await?)
+        Ok(transaction
+            .media_list(&filter, call.within(), after, limit.rows())
+            .await?)
     })
     .await?;
     Ok(Json(Page::new(rows, limit, |media| media.id.0, MediaObject::from)))
 }
 
 async fn find(app: &App, call: &Call, media: MediaId) -> Result<Option<StoredMedia>, Problem> {
-    promptly(async { Ok(app.store().tenant(call.tenant).await?.media(media, call.within()).await?) }).await
+    promptly(async {
+        Ok(app
+            .store()
+            .tenant(call.tenant)
+            .await?
+            .media(media, call.within())
+            .await?)
+    })
+    .await
 }
 
 /// Describe a file.
 #[utoipa::path(get, path = "/v1/media/{media_id}", tag = "media", params(MediaPath),
     responses((status = 200, description = "The file.", body = MediaObject)),
     extensions(("x-problems" = json!(["media_not_found"]))))]
-pub(super) async fn get_media(State(app): State<App>, call: Call, Id(media): Id<MediaId>) -> Result<Json<MediaObject>, Problem> {
+pub(super) async fn get_media(
+    State(app): State<App>,
+    call: Call,
+    Id(media): Id<MediaId>,
+) -> Result<Json<MediaObject>, Problem> {
     shown(find(&app, &call, media).await?)
 }
 
@@ -123,11 +137,23 @@ pub(super) async fn get_media_content(
     if parameters.redirect {
         let lifetime = app.limits().media_url_time();
         let url = bucket
-            .download_url(&found.object_key, &found.mime_type, found.file_name.as_deref(), lifetime)
+            .download_url(
+                &found.object_key,
+                &found.mime_type,
+                found.file_name.as_deref(),
+                lifetime,
+            )
             .await
             .map_err(of_bucket)?;
         let location = HeaderValue::from_str(url.as_str()).map_err(Problem::internal)?;
-        return Ok((StatusCode::FOUND, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response());
+        return Ok((
+            StatusCode::FOUND,
+            [
+                (LOCATION, location),
+                (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ],
+        )
+            .into_response());
     }
     let pieces = bucket.read(&found.object_key, 0).await.map_err(of_bucket)?;
     let body = Body::from_stream(pieces.map(|piece| piece.map_err(std::io::Error::other)));

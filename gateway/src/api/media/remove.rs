@@ -64,7 +64,11 @@ pub(super) async fn download_media(
     Ok(answer.into_response())
 }
 
-async fn request(transaction: &mut TenantTransaction, call: &TenantCall<ReadMedia>, media: MediaId) -> Result<Answer, Problem> {
+async fn request(
+    transaction: &mut TenantTransaction,
+    call: &TenantCall<ReadMedia>,
+    media: MediaId,
+) -> Result<Answer, Problem> {
     let found = transaction.media(media, call.within()).await?.ok_or_else(not_found)?;
     let Json(object) = if matches!(found.status, MediaStatus::Stored | MediaStatus::Uploading) {
         Json(MediaObject::from(found))

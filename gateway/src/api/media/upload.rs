@@ -155,14 +155,19 @@ async fn receive(
     if body::is_json(headers) {
         let bytes = {
             let _place = app.base64_permits().try_acquire().map_err(|_| {
-                Problem::new(Code::Overloaded, "Too many files in base64 are coming in: send files as they are.")
+                Problem::new(
+                    Code::Overloaded,
+                    "Too many files in base64 are coming in: send files as they are.",
+                )
             })?;
             body::read(headers, body, LARGEST_JSON).await?
         };
         return by_json(app, call, body::parse(&bytes)?).await;
     }
     let largest = app.files().limits.document;
-    let length: Option<u64> = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length: Option<u64> = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     // A form is a little longer than its file.
     if length.is_some_and(|length| length > largest + 64 * 1024) {
         return Err(too_large(largest));
@@ -201,22 +206,31 @@ async fn by_form(
     boundary: String,
 ) -> Result<Received, Problem> {
     let malformed = |error: multer::Error| {
-        Problem::new(Code::MalformedBody, "The form cannot be read or ended early.").caused_by(anyhow::Error::from(error))
+        Problem::new(Code::MalformedBody, "The form cannot be read or ended early.")
+            .caused_by(anyhow::Error::from(error))
     };
     let mut form = multer::Multipart::new(body, boundary);
-    while let Some(mut part) = form.next_field().await.map_err(malformed)? {
-        if part.name() != Some("file") {
-            return Err(Problem::field(part.name().unwrap_or_default(), "is no field of this form: file is the only one"));
-        }
-        let declared = part.content_type().map(ToString::to_string);
-        let name = part.file_name().and_then(fetch::clean_name);
-        let mut incoming = Incoming::begin(app.files(), call.tenant, declared.as_deref(), app.files().limits.document);
-        while let Some(piece) = part.chunk().await.map_err(malformed)? {
-            incoming.write(&piece).await?;
-        }
-        return received(incoming, name).await;
+    let Some(mut part) = form.next_field().await.map_err(malformed)? else {
+        return Err(Problem::field("file", "is required"));
+    };
+    if part.name() != Some("file") {
+        return Err(Problem::field(
+            part.name().unwrap_or_default(),
+            "is no field of this form: file is the only one",
+        ));
     }
-    Err(Problem::field("file", "is required"))
+    let declared = part.content_type().map(ToString::to_string);
+    let name = part.file_name().and_then(fetch::clean_name);
+    let mut incoming = Incoming::begin(
+        app.files(),
+        call.tenant,
+        declared.as_deref(),
+        app.files().limits.document,
+    );
+    while let Some(piece) = part.chunk().await.map_err(malformed)? {
+        incoming.write(&piece).await?;
+    }
+    received(incoming, name).await
 }
 
 async fn by_json(app: &App, call: &TenantCall<WriteMedia>, request: UploadRequest) -> Result<Received, Problem> {

@@ -117,7 +117,15 @@ pub(super) async fn complete_media_upload(
     Id(media): Id<MediaId>,
     submission: Submission<Nothing>,
 ) -> Result<Answer, Problem> {
-    let found = promptly(async { Ok(app.store().tenant(call.tenant).await?.media(media, call.within()).await?) }).await?;
+    let found = promptly(async {
+        Ok(app
+            .store()
+            .tenant(call.tenant)
+            .await?
+            .media(media, call.within())
+            .await?)
+    })
+    .await?;
     let found = found.ok_or_else(not_found)?;
     let described = match found.status {
         MediaStatus::Uploading => Some(describe(&app, &found).await?),
@@ -152,7 +160,7 @@ async fn describe(app: &App, found: &StoredMedia) -> Result<Described, Problem> 
     let files = app.files();
     let not_there = |error| match error {
         BucketError::NotFound => Problem::field("", "nothing was uploaded yet: PUT the file to its URL first"),
-        other => of_bucket(other),
+        other @ BucketError::Unavailable(_) => of_bucket(other),
     };
     let size = files.bucket.size(&found.object_key).await.map_err(not_there)?;
     let largest = files.limits.document;

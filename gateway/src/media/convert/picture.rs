@@ -74,7 +74,9 @@ pub fn look(bytes: &[u8]) -> Result<Seen, Unreadable> {
 /// [`Unreadable`] when the picture cannot be read.
 pub fn sticker(bytes: &[u8]) -> Result<Vec<u8>, Unreadable> {
     let picture = read(bytes)?;
-    let fitted = picture.resize(STICKER, STICKER, imageops::FilterType::Triangle).to_rgba8();
+    let fitted = picture
+        .resize(STICKER, STICKER, imageops::FilterType::Triangle)
+        .to_rgba8();
     let mut canvas = RgbaImage::new(STICKER, STICKER);
     let place = |side: u32| i64::from((STICKER - side.min(STICKER)) / 2);
     imageops::overlay(&mut canvas, &fitted, place(fitted.width()), place(fitted.height()));
@@ -88,7 +90,13 @@ mod tests {
     use image::{ImageFormat, Rgb, RgbImage};
 
     fn png(width: u32, height: u32) -> Vec<u8> {
-        let picture = RgbImage::from_fn(width, height, |x, _| if x < width / 2 { Rgb([250, 10, 10]) } else { Rgb([10, 10, 250]) });
+        let picture = RgbImage::from_fn(width, height, |x, _| {
+            if x < width / 2 {
+                Rgb([250, 10, 10])
+            } else {
+                Rgb([10, 10, 250])
+            }
+        });
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
         bytes.into_inner()
@@ -98,7 +106,9 @@ mod tests {
     fn a_picture_is_measured_and_its_thumbnail_shows_it() {
         let seen = look(&png(640, 480)).unwrap();
         assert_eq!((seen.width, seen.height), (640, 480));
-        let thumbnail = image::load_from_memory_with_format(&seen.thumbnail, ImageFormat::Jpeg).unwrap().to_rgb8();
+        let thumbnail = image::load_from_memory_with_format(&seen.thumbnail, ImageFormat::Jpeg)
+            .unwrap()
+            .to_rgb8();
         assert_eq!(thumbnail.dimensions(), (100, 75));
         let (left, right) = (thumbnail.get_pixel(20, 40), thumbnail.get_pixel(80, 40));
         assert!(left[0] > 200 && left[2] < 60, "{left:?}");
@@ -110,7 +120,9 @@ mod tests {
     fn a_sticker_is_webp_of_512_pixels_with_the_picture_in_the_middle() {
         let sticker = sticker(&png(200, 100)).unwrap();
         assert_eq!(crate::media::sniff::mime_type(&sticker, None), "image/webp");
-        let read = image::load_from_memory_with_format(&sticker, ImageFormat::WebP).unwrap().to_rgba8();
+        let read = image::load_from_memory_with_format(&sticker, ImageFormat::WebP)
+            .unwrap()
+            .to_rgba8();
         assert_eq!(read.dimensions(), (STICKER, STICKER));
         assert_eq!(read.get_pixel(256, 20)[3], 0, "transparent above");
         let (left, right) = (read.get_pixel(100, 256), read.get_pixel(400, 256));

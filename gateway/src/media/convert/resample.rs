@@ -29,7 +29,11 @@ impl Resampler {
         let step = f64::from(rate) / f64::from(RATE);
         // A little below half of the lower rate, so that nothing is mirrored into what is heard.
         let cutoff = 0.95 * (1.0 / step).min(1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a small positive number")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a small positive number"
+        )]
         let reach = (CROSSINGS / cutoff).ceil() as usize;
         Self {
             step,
@@ -95,7 +99,9 @@ mod tests {
     use super::*;
 
     fn tone(rate: u32, frequency: f64) -> Vec<f32> {
-        (0..rate).map(|n| (2.0 * PI * frequency * f64::from(n) / f64::from(rate)).sin() as f32).collect()
+        (0..rate)
+            .map(|n| (2.0 * PI * frequency * f64::from(n) / f64::from(rate)).sin() as f32)
+            .collect()
     }
 
     fn loudness(samples: &[f32]) -> f64 {
@@ -112,15 +118,30 @@ mod tests {
                 resampler.push(piece, &mut out);
             }
             resampler.finish(&mut out);
-            assert!((out.len() as i64 - i64::from(RATE)).abs() < 40, "{rate}: {} samples", out.len());
-            assert!((loudness(&out) - 0.5_f64.sqrt()).abs() < 0.02, "{rate}: {}", loudness(&out));
+            assert!(
+                (out.len() as i64 - i64::from(RATE)).abs() < 40,
+                "{rate}: {} samples",
+                out.len()
+            );
+            assert!(
+                (loudness(&out) - 0.5_f64.sqrt()).abs() < 0.02,
+                "{rate}: {}",
+                loudness(&out)
+            );
             let middle = &out[4_000..12_000];
             let crossings = middle.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
-            assert!((498..=502).contains(&crossings), "{rate}: {crossings} periods in half a second");
+            assert!(
+                (498..=502).contains(&crossings),
+                "{rate}: {crossings} periods in half a second"
+            );
         }
         let mut out = Vec::new();
         let mut resampler = Resampler::new(48_000);
         resampler.push(&tone(48_000, 12_000.0), &mut out);
-        assert!(loudness(&out) < 0.01, "12 kHz would be heard as 4 kHz: {}", loudness(&out));
+        assert!(
+            loudness(&out) < 0.01,
+            "12 kHz would be heard as 4 kHz: {}",
+            loudness(&out)
+        );
     }
 }

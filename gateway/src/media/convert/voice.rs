@@ -57,10 +57,19 @@ pub fn voice(sound: Bytes) -> Result<Voice, Unreadable> {
 fn decode(sound: Bytes, mut take: impl FnMut(&[f32]) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
     let source = MediaSourceStream::new(Box::new(Cursor::new(sound)), Default::default());
     let mut format = symphonia::default::get_probe()
-        .probe(&Hint::new(), source, FormatOptions::default(), MetadataOptions::default())
+        .probe(
+            &Hint::new(),
+            source,
+            FormatOptions::default(),
+            MetadataOptions::default(),
+        )
         .map_err(|_| DAMAGED)?;
     let track = format.default_track(TrackType::Audio).ok_or(DAMAGED)?;
-    let parameters = track.codec_params.as_ref().and_then(|parameters| parameters.audio()).ok_or(DAMAGED)?;
+    let parameters = track
+        .codec_params
+        .as_ref()
+        .and_then(|parameters| parameters.audio())
+        .ok_or(DAMAGED)?;
     let mut decoder = symphonia::default::get_codecs()
         .make_audio_decoder(parameters, &AudioDecoderOptions::default())
         .map_err(|_| DAMAGED)?;
@@ -84,7 +93,11 @@ fn decode(sound: Bytes, mut take: impl FnMut(&[f32]) -> Result<(), Unreadable>) 
         decoded.copy_to_vec_interleaved(&mut interleaved);
         mono.clear();
         #[expect(clippy::cast_precision_loss, reason = "a handful of channels")]
-        mono.extend(interleaved.chunks_exact(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32));
+        mono.extend(
+            interleaved
+                .chunks_exact(channels)
+                .map(|frame| frame.iter().sum::<f32>() / channels as f32),
+        );
         let (_, resampler) = match &mut resampler {
             Some(known) if known.0 == rate => known,
             other => other.insert((rate, Resampler::new(rate))),
@@ -210,9 +223,19 @@ fn waveform(loudness: &[f32]) -> Vec<u8> {
         })
         .collect();
     let loudest = bars.iter().copied().fold(0.0, f32::max);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "between 0 and 100"
+    )]
     bars.into_iter()
-        .map(|bar| if loudest > 0.0 { (bar / loudest * 100.0).round() as u8 } else { 0 })
+        .map(|bar| {
+            if loudest > 0.0 {
+                (bar / loudest * 100.0).round() as u8
+            } else {
+                0
+            }
+        })
         .collect()
 }
 
@@ -273,11 +296,26 @@ mod tests {
     fn a_wav_becomes_ogg_with_opus_that_sounds_the_same() {
         let voice = voice(wav(44_100)).unwrap();
         assert_eq!(voice.seconds, 3);
-        assert_eq!(crate::media::sniff::mime_type(&voice.bytes, None), crate::media::sniff::OPUS);
-        assert!(voice.bytes.len() < 20_000, "{} bytes for three seconds", voice.bytes.len());
+        assert_eq!(
+            crate::media::sniff::mime_type(&voice.bytes, None),
+            crate::media::sniff::OPUS
+        );
+        assert!(
+            voice.bytes.len() < 20_000,
+            "{} bytes for three seconds",
+            voice.bytes.len()
+        );
         assert_eq!(voice.waveform.len(), 64);
-        assert!(voice.waveform[..20].iter().all(|bar| *bar < 5), "silence first: {:?}", voice.waveform);
-        assert!(voice.waveform[24..].iter().all(|bar| *bar > 80), "then the tone: {:?}", voice.waveform);
+        assert!(
+            voice.waveform[..20].iter().all(|bar| *bar < 5),
+            "silence first: {:?}",
+            voice.waveform
+        );
+        assert!(
+            voice.waveform[24..].iter().all(|bar| *bar > 80),
+            "then the tone: {:?}",
+            voice.waveform
+        );
 
         let mut reader = ogg::PacketReader::new(Cursor::new(&voice.bytes));
         let head = reader.read_packet().unwrap().unwrap();
@@ -292,22 +330,37 @@ mod tests {
                 last = packet.absgp_page();
             }
         }
-        assert_eq!(last, u64::from(PRE_SKIP) + 3 * 48_000, "the end is marked to the sample");
+        assert_eq!(
+            last,
+            u64::from(PRE_SKIP) + 3 * 48_000,
+            "the end is marked to the sample"
+        );
         let tone = &sound[24_000..40_000];
         let loudness = (tone.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / tone.len() as f64).sqrt();
         let expected = 12_000.0 / 32_768.0 / 2.0_f64.sqrt();
-        assert!((loudness - expected).abs() < 0.3 * expected, "{loudness} instead of {expected}");
+        assert!(
+            (loudness - expected).abs() < 0.3 * expected,
+            "{loudness} instead of {expected}"
+        );
         let periods = tone.windows(2).filter(|pair| pair[0] < 0.0 && pair[1] >= 0.0).count();
         assert!((438..=442).contains(&periods), "{periods} periods in a second");
 
         let (seconds, waveform) = measure(&voice.bytes).unwrap();
         assert_eq!(seconds, 3);
-        assert!(waveform[..20].iter().all(|bar| *bar < 10) && waveform[26..62].iter().all(|bar| *bar > 60), "{waveform:?}");
+        assert!(
+            waveform[..20].iter().all(|bar| *bar < 10) && waveform[26..62].iter().all(|bar| *bar > 60),
+            "{waveform:?}"
+        );
     }
 
     #[test]
     fn what_is_no_sound_is_refused() {
-        for nonsense in [&b""[..], b"RIFF\x24\0\0\0WAVE", b"OggS", b"hello world, this is no sound at all"] {
+        for nonsense in [
+            &b""[..],
+            b"RIFF\x24\0\0\0WAVE",
+            b"OggS",
+            b"hello world, this is no sound at all",
+        ] {
             assert!(voice(Bytes::copy_from_slice(nonsense)).is_err(), "{nonsense:?}");
             assert_eq!(measure(nonsense), None);
         }

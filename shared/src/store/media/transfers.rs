@@ -205,10 +205,7 @@ impl Store {
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (MediaId(row.id), row.object_key))
-            .collect())
+        Ok(rows.into_iter().map(|row| (MediaId(row.id), row.object_key)).collect())
     }
 
     /// Forgets a file whose object is gone, with everything that belongs to it.

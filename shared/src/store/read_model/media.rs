@@ -134,7 +134,12 @@ async fn insert(connection: &mut PgConnection, owner: Owner, arrived: &ArrivedMe
 }
 
 /// Changes what the message's content says of its file. Another message's, or one whose content is gone, stays as it is.
-async fn patch_message(connection: &mut PgConnection, owner: Owner, media: MediaId, patch: &Value) -> Result<(), StoreError> {
+async fn patch_message(
+    connection: &mut PgConnection,
+    owner: Owner,
+    media: MediaId,
+    patch: &Value,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "UPDATE message SET content = jsonb_set(content, ARRAY[type], (content -> type) || $4::jsonb), updated_at = now()
          FROM (SELECT message_id, wa_message_id FROM media WHERE id = $1 AND session_id = $2) file

@@ -42,11 +42,25 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<()> {
     send(&api, &session, &contact, &small).await?;
     let worker = stack.process(Service::Worker(1))?;
 
-    let document: Vec<u8> = (0..SIZE).map(|index| (index.wrapping_mul(2_654_435_761) >> 7).to_le_bytes()[0]).collect();
-    let incoming = measured(&worker, step("100 MB from WhatsApp into the bucket", receive(&api, &owner, &contact, document)));
+    let document: Vec<u8> = (0..SIZE)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 7).to_le_bytes()[0])
+        .collect();
+    let incoming = measured(
+        &worker,
+        step(
+            "100 MB from WhatsApp into the bucket",
+            receive(&api, &owner, &contact, document),
+        ),
+    );
     let (media, received) = incoming.await?;
     print("received", &received);
-    let outgoing = measured(&worker, step("100 MB from the bucket to WhatsApp", send(&api, &session, &contact, &media)));
+    let outgoing = measured(
+        &worker,
+        step(
+            "100 MB from the bucket to WhatsApp",
+            send(&api, &session, &contact, &media),
+        ),
+    );
     let ((), sent) = outgoing.await?;
     print("sent", &sent);
     for (what, curve) in [("receiving", &received), ("sending", &sent)] {
@@ -60,7 +74,10 @@ pub(super) async fn run(folder: &Path) -> anyhow::Result<()> {
 type Curve = Vec<(Duration, u64)>;
 
 /// Does `work` and looks at the worker's memory meanwhile.
-async fn measured<T>(worker: &Arc<Process>, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<(T, Curve)> {
+async fn measured<T>(
+    worker: &Arc<Process>,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<(T, Curve)> {
     let curve = Arc::new(Mutex::new(Curve::new()));
     let start = Instant::now();
     curve.lock().push((Duration::ZERO, worker.resident_bytes()?));
@@ -103,7 +120,13 @@ async fn receive(api: &Api, owner: &Phone, contact: &Phone, document: Vec<u8>) -
 async fn send(api: &Api, session: &str, contact: &Phone, media: &str) -> anyhow::Result<()> {
     let body = json!({ "to": contact.number, "type": "document", "document": { "media_id": media } });
     let path = format!("/v1/sessions/{session}/messages");
-    let accepted: Value = api.request(Method::POST, &path).json(&body).send().await?.expect(202)?.json()?;
+    let accepted: Value = api
+        .request(Method::POST, &path)
+        .json(&body)
+        .send()
+        .await?
+        .expect(202)?
+        .json()?;
     let id = accepted["wa_message_id"].as_str().context("a message without an id")?;
     contact.first_message(DEADLINE, |message| message.id == id).await?;
     Ok(())
@@ -121,9 +144,15 @@ fn print(what: &str, curve: &Curve) {
     let mut table = Table::new(&["seconds", "worker's memory (MiB)"]);
     for part in curve.chunks(curve.len().div_ceil(LINES).max(1)) {
         if let (Some(first), Some(most)) = (part.first(), part.iter().map(|look| look.1).max()) {
-            table.row([format!("{:.2}", first.0.as_secs_f64()), format!("{:.1}", mebibytes(most))]);
+            table.row([
+                format!("{:.2}", first.0.as_secs_f64()),
+                format!("{:.1}", mebibytes(most)),
+            ]);
         }
     }
     say(table);
-    say(format!("  100 MB {what}: the worker's memory rose by {:.1} MiB", mebibytes(rise(curve))));
+    say(format!(
+        "  100 MB {what}: the worker's memory rose by {:.1} MiB",
+        mebibytes(rise(curve))
+    ));
 }

@@ -61,7 +61,10 @@ impl Scribe {
         };
         writing.facts.changes.push(Change::Media(change));
         // A file can fail, be asked for again, and fail again: that is news each time. It is stored once.
-        let key = outcome.result.is_ok().then(|| format!("media_stored:{}", outcome.media));
+        let key = outcome
+            .result
+            .is_ok()
+            .then(|| format!("media_stored:{}", outcome.media));
         self.event(writing, &event, key);
     }
 }

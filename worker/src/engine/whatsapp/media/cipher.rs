@@ -77,7 +77,12 @@ impl Decryptor {
     pub(super) fn finish(mut self, encrypted: &[u8], plain: &[u8], out: &mut Vec<u8>) -> Result<Vec<u8>, Damaged> {
         let start = out.len();
         if let Some(mut keys) = self.keys {
-            let Some(length) = self.tail.len().checked_sub(MAC).filter(|length| *length >= BLOCK && length % BLOCK == 0) else {
+            let Some(length) = self
+                .tail
+                .len()
+                .checked_sub(MAC)
+                .filter(|length| *length >= BLOCK && length % BLOCK == 0)
+            else {
                 return Err(Damaged("its length is impossible"));
             };
             let (last, code) = self.tail.split_at(length);
@@ -87,7 +92,10 @@ impl Decryptor {
             }
             keys.decrypt(last, out);
             let padding = usize::from(out.last().copied().unwrap_or_default());
-            let end = out.len().checked_sub(padding).filter(|end| (1..=BLOCK).contains(&padding) && *end >= start);
+            let end = out
+                .len()
+                .checked_sub(padding)
+                .filter(|end| (1..=BLOCK).contains(&padding) && *end >= start);
             let Some(end) = end else {
                 return Err(Damaged("its padding is wrong"));
             };
@@ -122,7 +130,12 @@ impl Keys {
 
 /// Compares without telling by its duration where the first difference is.
 fn same(left: &[u8], right: &[u8]) -> bool {
-    left.len() == right.len() && left.iter().zip(right).fold(0, |seen, (left, right)| seen | (left ^ right)) == 0
+    left.len() == right.len()
+        && left
+            .iter()
+            .zip(right)
+            .fold(0, |seen, (left, right)| seen | (left ^ right))
+            == 0
 }
 
 #[cfg(test)]
@@ -146,8 +159,17 @@ mod tests {
             let file: Vec<u8> = (0..length).map(|index| u8::try_from(index % 251).unwrap()).collect();
             let encrypted = encrypt_media(&file, MediaType::Document).unwrap();
             for pieces in [1, 7, 16, 26, 4_096, 100_000] {
-                let read = decrypt(&encrypted.data_to_upload, &encrypted.media_key, pieces, &encrypted.file_sha256);
-                assert_eq!(read.as_deref(), Ok(file.as_slice()), "{length} bytes in pieces of {pieces}");
+                let read = decrypt(
+                    &encrypted.data_to_upload,
+                    &encrypted.media_key,
+                    pieces,
+                    &encrypted.file_sha256,
+                );
+                assert_eq!(
+                    read.as_deref(),
+                    Ok(file.as_slice()),
+                    "{length} bytes in pieces of {pieces}"
+                );
             }
         }
     }

@@ -77,7 +77,8 @@ async fn receive(
     let mut plain = Vec::new();
     loop {
         let piece = answer.chunk().await;
-        let piece = piece.map_err(|error| MediaError::Failed(format!("a download broke off: {}", error.without_url())))?;
+        let piece =
+            piece.map_err(|error| MediaError::Failed(format!("a download broke off: {}", error.without_url())))?;
         let Some(piece) = piece else { break };
         decryptor.update(&piece, &mut plain);
         sink.write(&plain).await?;
@@ -110,7 +111,9 @@ pub(in crate::engine::whatsapp) async fn request_again(
         Err(whatsapp_rust::MediaReuploadError::Client(_) | whatsapp_rust::MediaReuploadError::NotLoggedIn) => {
             Err(MediaError::NotConnected)
         }
-        Err(whatsapp_rust::MediaReuploadError::Timeout) => Err(MediaError::Failed("the phone did not answer".to_owned())),
+        Err(whatsapp_rust::MediaReuploadError::Timeout) => {
+            Err(MediaError::Failed("the phone did not answer".to_owned()))
+        }
         Err(error) => Err(MediaError::Damaged(error.to_string())),
     }
 }

@@ -23,8 +23,8 @@ use wacore::upload::{EncryptedMediaInfo, MediaEncryptor, encrypted_len};
 use whatsapp_rust::Client;
 
 use super::{address, media_type};
-use crate::engine::{SendError, UploadedMedia};
 use crate::engine::whatsapp::http;
+use crate::engine::{SendError, UploadedMedia};
 
 /// How long an upload is used again. WhatsApp keeps files for about a month; recipients may be offline for most of it.
 const FRESH: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -71,7 +71,11 @@ impl Uploads {
         let found = self.store.sendable_media(tenant, id, kind, FRESH).await;
         let found = found.map_err(|error| SendError::Waiting(error.to_string()))?;
         let found = found.ok_or_else(|| SendError::Refused("the file was deleted before it was sent".to_owned()))?;
-        if let Some(uploaded) = found.uploaded.as_deref().and_then(|sealed| self.open(tenant, id, sealed)) {
+        if let Some(uploaded) = found
+            .uploaded
+            .as_deref()
+            .and_then(|sealed| self.open(tenant, id, sealed))
+        {
             return Ok(Some(uploaded));
         }
         let size = u64::try_from(found.size).unwrap_or_default();
@@ -103,7 +107,9 @@ impl Uploads {
         let media_key: [u8; 32] = rand::random();
         let info = self.hash(key, media_key, media_type).await?;
         if info.file_length != size {
-            return Err(SendError::Refused("the file in the bucket is not the one that was stored".to_owned()));
+            return Err(SendError::Refused(
+                "the file in the bucket is not the one that was stored".to_owned(),
+            ));
         }
         let http = http::media_client().map_err(|error| failed(&error))?;
         let token = URL_SAFE_NO_PAD.encode(info.file_enc_sha256);
@@ -151,7 +157,12 @@ impl Uploads {
     }
 
     /// Encrypts the file for its hashes alone.
-    async fn hash(&self, key: &str, media_key: [u8; 32], media_type: MediaType) -> Result<EncryptedMediaInfo, SendError> {
+    async fn hash(
+        &self,
+        key: &str,
+        media_key: [u8; 32],
+        media_type: MediaType,
+    ) -> Result<EncryptedMediaInfo, SendError> {
         let mut pieces = self.bucket.read(key, 0).await.map_err(of_bucket)?;
         let mut encryptor = encryptor(media_key, media_type).map_err(|error| SendError::Failed(error.to_string()))?;
         let mut scratch = Vec::new();
@@ -225,7 +236,10 @@ mod tests {
 
     #[test]
     fn a_path_says_when_it_expires() {
-        assert_eq!(expiry("/v/t62.7118-24/1?ccb=11-4&oh=01_x&oe=68A1B2C3&_nc_sid=5e"), Some(0x68A1_B2C3));
+        assert_eq!(
+            expiry("/v/t62.7118-24/1?ccb=11-4&oh=01_x&oe=68A1B2C3&_nc_sid=5e"),
+            Some(0x68A1_B2C3)
+        );
         assert_eq!(expiry("/v/t62.7118-24/1?ccb=11-4"), None);
         assert_eq!(expiry("/v/1"), None);
         assert_eq!(expiry("/v/1?oe=never"), None);
@@ -233,8 +247,13 @@ mod tests {
 
     #[tokio::test]
     async fn the_stream_is_what_the_library_would_have_uploaded() {
-        let file: Vec<u8> = (0..100_003_u32).map(|index| u8::try_from(index % 253).unwrap()).collect();
-        let pieces: Vec<_> = file.chunks(777).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let file: Vec<u8> = (0..100_003_u32)
+            .map(|index| u8::try_from(index % 253).unwrap())
+            .collect();
+        let pieces: Vec<_> = file
+            .chunks(777)
+            .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+            .collect();
         let body = encrypted(futures::stream::iter(pieces).boxed(), [7; 32], MediaType::Video).unwrap();
         let sent = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
         let whole = wacore::upload::encrypt_media_with_key(&file, MediaType::Video, Some(&[7; 32])).unwrap();
