@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
 use shared::event::{
-    EventType, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged,
-    PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    ChatDeleted, ChatUpdated, EventType, HistorySynced, LinkCode, MessageEdited, MessageFailed, MessageReaction,
+    MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::Region;
 use shared::message::Message;
@@ -91,6 +91,10 @@ fn data_of(event_type: EventType, schemas: &mut Schemas) -> Value {
         EventType::MessageReaction => reference::<MessageReaction>(schemas),
         EventType::MessageFailed => reference::<MessageFailed>(schemas),
         EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
+        EventType::PollVote => reference::<PollVoted>(schemas),
+        EventType::ChatUpdated => reference::<ChatUpdated>(schemas),
+        EventType::ChatDeleted => reference::<ChatDeleted>(schemas),
+        EventType::HistorySynced => reference::<HistorySynced>(schemas),
         EventType::WebhookDisabled => reference::<WebhookDisabled>(schemas),
         EventType::TenantQuota => reference::<QuotaReached>(schemas),
         EventType::WebhookTest => json!({
