@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
 use shared::event::{
     ChatDeleted, ChatUpdated, EventType, HistorySynced, LinkCode, MessageEdited, MessageFailed, MessageReaction,
-    MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
+    MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled,
+    SessionStatusChanged,
 };
 use shared::ids::Region;
 use shared::message::Message;

@@ -12,7 +12,7 @@ use crate::ids::{MessageId, SessionId};
 use crate::message::Message;
 use crate::store::{StoreError, TenantTransaction};
 
-/// Newest messages that a search looks through one by one. A word that is not found often enough among them is rare enough for the index of words.
+/// Newest messages that a search looks through one by one, before it goes back step by step.
 const LOOKED_THROUGH: i64 = 500;
 /// How far a search goes back step by step, in days: a common word fills its page from the newest partitions, a rare one is looked up quickly in all.
 const SEARCH_STEPS: [i64; 3] = [31, 93, 366];
@@ -315,7 +315,8 @@ impl TenantTransaction {
         ))
     }
 
-    /// Asks the index of words.
+    /// Searches a span of time. The index of words serves connections that see everybody; under row-level security the planner may not use it, because
+    /// matching words is not leakproof, and reads the session's messages of that span instead.
     async fn indexed_with(
         &mut self,
         session: SessionId,
