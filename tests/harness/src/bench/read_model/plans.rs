@@ -47,7 +47,7 @@ pub fn questions(load: &Load, deep: Uuid) -> Vec<Question> {
             name: "search-by-the-index-of-words",
             pieces: &["WITH found AS MATERIALIZED"],
             values: format!(
-                "'{session}', '{tenant}', '{least}', '{most}', '''{session}zebra'':*', NULL, NULL, NULL, NULL, NULL, 51, false"
+                "'{session}', '{tenant}', '{least}', '{most}', '''{session}zebra'':*', NULL, NULL, NULL, NULL, NULL, 51, false, 'zebra'"
             ),
         },
         Question {
