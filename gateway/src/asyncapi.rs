@@ -111,6 +111,10 @@ fn data_of(event_type: EventType, schemas: &mut Schemas) -> Value {
         EventType::StatusViewed => reference::<StatusViewed>(schemas),
         EventType::NewsletterMessage => reference::<Message>(schemas),
         EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
+        EventType::PollVote => reference::<PollVoted>(schemas),
+        EventType::ChatUpdated => reference::<ChatUpdated>(schemas),
+        EventType::ChatDeleted => reference::<ChatDeleted>(schemas),
+        EventType::HistorySynced => reference::<HistorySynced>(schemas),
         EventType::WebhookDisabled => reference::<WebhookDisabled>(schemas),
         EventType::TenantQuota => reference::<QuotaReached>(schemas),
         EventType::WebhookTest => json!({

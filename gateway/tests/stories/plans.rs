@@ -1,4 +1,5 @@
-//! The plans of the questions that must stay fast: none reads a whole table, at any size.
+//! The plans of the questions that must stay fast: none reads a whole table, at any size. A search reads the messages of one session, step by step back
+//! in time: row-level security keeps the planner from the index of words, because matching words is not leakproof.
 
 use harness::bench::read_model::load::Load;
 use harness::bench::read_model::plans::questions;
@@ -28,14 +29,11 @@ async fn every_list_and_search_is_answered_by_an_index() {
         .unwrap();
     for question in questions(&load, deep) {
         let plan = question
-            .plan(&world.database.pool, &repository::root().join(".sqlx"))
+            .plan(&world.database.pool, &repository::root().join(".sqlx"), true)
             .await
             .unwrap();
-        let whole_tables: Vec<&str> = plan
-            .lines()
-            .filter(|line| line.contains("Seq Scan on message_2") || line.contains("Seq Scan on chat"))
-            .collect();
-        assert!(whole_tables.is_empty(), "{}:\n{plan}", question.name);
+        assert!(!plan.contains("Seq Scan on message"), "{}:\n{plan}", question.name);
+        assert!(!plan.contains("Seq Scan on chat"), "{}:\n{plan}", question.name);
         let found = plan.lines().next().unwrap_or_default();
         assert!(!found.contains("rows=0"), "{} finds something:\n{plan}", question.name);
     }

@@ -167,7 +167,7 @@ async fn write_plans(pool: &PgPool, load: &Load, deep: Uuid) -> anyhow::Result<(
     std::fs::create_dir_all(&folder)?;
     step("query plans", async {
         for question in plans::questions(load, deep) {
-            let plan = question.plan(pool, &repository::root().join(".sqlx")).await?;
+            let plan = question.plan(pool, &repository::root().join(".sqlx"), false).await?;
             std::fs::write(folder.join(format!("{}.txt", question.name)), plan)?;
         }
         anyhow::Ok(())

@@ -47,7 +47,7 @@ pub fn questions(load: &Load, deep: Uuid) -> Vec<Question> {
             name: "search-by-the-index-of-words",
             pieces: &["WITH found AS MATERIALIZED"],
             values: format!(
-                "'{session}', '{tenant}', '{least}', '{most}', '''{session}zebra'':*', NULL, NULL, NULL, NULL, NULL, 51, false"
+                "'{session}', '{tenant}', '{least}', '{most}', '''{session}zebra'':*', NULL, NULL, NULL, NULL, NULL, 51, false, 'zebra'"
             ),
         },
         Question {
@@ -87,15 +87,17 @@ impl Question {
         found.pop().context("there is one")
     }
 
-    /// How the database answers it when it does not know the values beforehand, as a statement that is asked often.
+    /// How the database answers it when it does not know the values beforehand, as a statement that is asked often. With `small` it reads whole tables only
+    /// where no index would do, however few rows there are.
     ///
     /// # Errors
     /// When the statement is not recorded or the database refuses it.
-    pub async fn plan(&self, pool: &PgPool, folder: &Path) -> anyhow::Result<String> {
+    pub async fn plan(&self, pool: &PgPool, folder: &Path, small: bool) -> anyhow::Result<String> {
         let statement = self.statement(folder)?;
         let mut connection = pool.acquire().await?;
         for preparation in [
             "SET plan_cache_mode = force_generic_plan".to_owned(),
+            format!("SET enable_seqscan = {}", if small { "off" } else { "on" }),
             "DEALLOCATE ALL".to_owned(),
             format!("PREPARE question AS {statement}"),
         ] {
@@ -110,7 +112,7 @@ impl Question {
         let rows = sqlx::raw_sql(AssertSqlSafe(explain))
             .fetch_all(&mut *connection)
             .await?;
-        sqlx::raw_sql("RESET plan_cache_mode; DEALLOCATE ALL")
+        sqlx::raw_sql("RESET plan_cache_mode; RESET enable_seqscan; DEALLOCATE ALL")
             .execute(&mut *connection)
             .await?;
         let lines = rows
