@@ -31,7 +31,7 @@
 //! | `POST /phones/{number}/disappearing` | `{seconds}`: the timer for new chats |
 //! | `POST /phones/{number}/app-state` | `{action, …}`, see [`crate::app_state::changes::Action`] → `{collection, version, index}` |
 //! | `GET /phones/{number}/app-state?collection=&after=` | → `{mutations, present}`: all changes, decrypted, and what is in force |
-//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?}`: what companions get that are linked later |
+//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?, inline?}`: what companions get that are linked later |
 //! | `GET /pictures/{id}/{kind}` | → the bytes of a profile picture |
 //! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
 //! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |

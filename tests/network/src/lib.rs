@@ -9,7 +9,7 @@
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
 //! [`messages`], [`groups`], [`status`], [`presence`], [`calls`], [`people`], [`app_state`], [`devices`], [`settings`].
 //! Files are in [`media`]. People and their devices are in [`accounts`],
-//! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
+//! their phones in [`phone`]. [`http`] plays the people, [`upstream`] lets other test suites in, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
 //! # What it proves and what not
@@ -49,6 +49,7 @@ pub mod stanza;
 pub mod stats;
 pub mod status;
 pub mod transport;
+pub mod upstream;
 pub mod usync;
 
 pub use network::{Config, Network, Running};

@@ -31,6 +31,10 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_MEDIA_ADDRESS", default_value = "127.0.0.1:0")]
     media_address: SocketAddr,
 
+    /// Where everything is offered on one port with TLS, as the upstream clients' own suites expect it.
+    #[arg(long, env = "ROOKERY_NETWORK_UPSTREAM_ADDRESS")]
+    upstream_address: Option<SocketAddr>,
+
     /// A file to write the certificate of the media store's authority to, in PEM.
     #[arg(long, env = "ROOKERY_NETWORK_MEDIA_CA_FILE")]
     media_ca_file: Option<PathBuf>,
@@ -102,6 +106,7 @@ async fn main() -> anyhow::Result<()> {
         protocol_address: arguments.protocol_address,
         http_address: arguments.http_address,
         media_address: arguments.media_address,
+        upstream_address: arguments.upstream_address,
         media_ca_file: arguments.media_ca_file,
         media_folder: arguments.media_folder,
         seed: arguments.seed,
@@ -145,6 +150,7 @@ fn announce(running: &network::Running) {
         "protocol_address": running.protocol_address().to_string(),
         "http_url": running.http_url(),
         "media_address": running.media_address().to_string(),
+        "upstream_address": running.upstream_address().map(|address| address.to_string()),
         "root_key": running.root_key(),
     });
     println!("{ready}");
