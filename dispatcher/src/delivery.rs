@@ -11,7 +11,9 @@ use bytes::Bytes;
 use chrono::Utc;
 use parking_lot::Mutex;
 use shared::broker::Broker;
-use shared::ids::{DeliveryId, EventId, SessionId};
+use shared::event::EventType;
+use shared::event::tenant::{TenantEvent, WebhookDisabled};
+use shared::ids::{DeliveryId, EventId, SessionId, WebhookId};
 use shared::lifecycle::Shutdown;
 use shared::store::Store;
 use shared::store::deliveries::{DeliveryLease, Settlement, Target};
@@ -100,7 +102,31 @@ impl Deliverer {
         if settled && settlement == Settlement::Gone {
             // The other dispatchers are to stop sending to it too.
             self.broker.hint(subject::webhook_hint(self.broker.region())).await;
+            self.announce_disabled(&delivery).await;
         }
+    }
+
+    /// Tells the tenant's other webhooks that this one gets nothing any more. The webhook itself says so too, so this is tried once.
+    async fn announce_disabled(&self, delivery: &Delivery) {
+        let webhook = delivery.target.webhook;
+        if let Err(error) = self.announce(webhook).await {
+            let error = format!("{error:#}");
+            tracing::warn!(webhook.id = %webhook, error, "nobody was told that a webhook is disabled");
+        }
+    }
+
+    async fn announce(&self, webhook: WebhookId) -> anyhow::Result<()> {
+        let Some(tenant) = self.store.tenant_of_webhook(webhook).await? else {
+            return Ok(());
+        };
+        let data = WebhookDisabled {
+            webhook_id: webhook,
+            reason: "gone".to_owned(),
+        };
+        let region = self.broker.region();
+        let event = TenantEvent::new(region, tenant, EventType::WebhookDisabled, Utc::now(), &data)?;
+        self.store.announce(tenant, &event, Duration::ZERO).await?;
+        Ok(())
     }
 
     /// Writes down what came of an attempt, as soon as the database is there. Answers whether it counted.

@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -29,6 +29,9 @@ use crate::problem::Problem;
 use permission::Permission;
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The subprotocol under which events are followed over a WebSocket.
+pub const WEBSOCKET_PROTOCOL: &str = "rookery.v1";
 
 /// Who calls.
 #[derive(Debug, Clone)]
@@ -74,9 +77,18 @@ fn presented_key(headers: &HeaderMap) -> Option<SecretString> {
             let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())?
         }
-        None => headers.get(X_API_KEY)?.to_str().ok()?.trim(),
+        None => match headers.get(X_API_KEY) {
+            Some(value) => value.to_str().ok()?.trim(),
+            None => key_of_a_websocket(headers)?,
+        },
     };
     (!text.is_empty()).then(|| SecretString::from(text.to_owned()))
+}
+
+/// Browsers can set no header on a WebSocket but the subprotocols: there the key stands after ours.
+fn key_of_a_websocket(headers: &HeaderMap) -> Option<&str> {
+    let (ours, key) = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split_once(',')?;
+    (ours.trim() == WEBSOCKET_PROTOCOL).then_some(key.trim())
 }
 
 /// What the query says about a tenant, unread: only the operator may say anything.

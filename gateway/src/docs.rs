@@ -1,23 +1,29 @@
-//! The documentation that a gateway serves of itself: the OpenAPI document, its reader (Swagger UI, built in), and the page of the problems.
+//! The documentation that a gateway serves of itself: the OpenAPI and AsyncAPI documents, the former's reader (Swagger UI, built in), and the page of the problems.
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
+use axum::{Json, Router};
 use pulldown_cmark::{CowStr, Event, Parser, Tag, TagEnd, html};
+use shared::ids::Region;
 use utoipa::openapi::OpenApi;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::app::App;
-use crate::problem::DOCUMENTATION;
+use crate::asyncapi;
+use crate::problem::{DOCUMENTATION, Problem};
 
 /// One paragraph for each code.
 pub const PROBLEMS: &str = include_str!("../PROBLEMS.md");
 
-/// `/openapi.json`, `/docs` and `/docs/problems`.
-pub fn routes(document: OpenApi) -> Router<App> {
+/// `/openapi.json`, `/asyncapi.json`, `/docs` and `/docs/problems`.
+pub fn routes(document: OpenApi, region: Region) -> Router<App> {
     Router::new()
+        .route(
+            "/asyncapi.json",
+            get(async move || asyncapi::document(region).map(Json).map_err(Problem::internal)),
+        )
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .route(DOCUMENTATION, get(problems))
 }

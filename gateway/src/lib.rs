@@ -18,6 +18,7 @@
 
 pub mod api;
 pub mod app;
+pub mod asyncapi;
 pub mod auth;
 pub mod bell;
 pub mod config;
@@ -26,8 +27,10 @@ pub mod docs;
 pub mod http;
 pub mod idempotency;
 pub mod intake;
+pub mod look_up;
 pub mod metrics;
 pub mod openapi;
+pub mod operate;
 pub mod outcome;
 pub mod panel;
 pub mod problem;
@@ -60,7 +63,7 @@ pub fn router(app: App) -> Router {
     let (routes, mut document) = documented_routes(|routes| routes.route_layer(limit)).split_for_parts();
     openapi::complete(&mut document);
     routes
-        .merge(docs::routes(document))
+        .merge(docs::routes(document, app.region()))
         .merge(panel::routes())
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)

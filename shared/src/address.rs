@@ -1,4 +1,4 @@
-//! Addresses of people and groups: parsed once, printed once.
+//! Addresses of people, groups, newsletters and status posts: parsed once, printed once.
 //!
 //! WhatsApp names a person twice: by phone number (`…@s.whatsapp.net`) and by LID (`…@lid`, a number that hides the phone). Either form
 //! may arrive; answers give both where both are known. This module knows the spellings and nothing about who exists.
@@ -13,10 +13,13 @@ const PHONE_SERVER: &str = "s.whatsapp.net";
 const LEGACY_PHONE_SERVER: &str = "c.us";
 const LID_SERVER: &str = "lid";
 const GROUP_SERVER: &str = "g.us";
+const NEWSLETTER_SERVER: &str = "newsletter";
+/// Where status posts go and come from.
+const STATUS: &str = "status@broadcast";
 
 /// The text names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected a phone number in digits, …@s.whatsapp.net, …@c.us, …@lid or …@g.us")]
+#[error("expected a phone number in digits, …@s.whatsapp.net, …@c.us, …@lid, …@g.us or …@newsletter")]
 pub struct InvalidAddress;
 
 /// Where a message goes to or comes from, without a device.
@@ -28,6 +31,10 @@ pub enum Address {
     Lid(String),
     /// A group: digits, sometimes with a hyphen.
     Group(String),
+    /// A newsletter (channel): digits.
+    Newsletter(String),
+    /// The place of all status posts.
+    Status,
 }
 
 impl Address {
@@ -36,7 +43,7 @@ impl Address {
     pub fn phone(&self) -> Option<&str> {
         match self {
             Self::Phone(digits) => Some(digits),
-            Self::Lid(_) | Self::Group(_) => None,
+            _ => None,
         }
     }
 
@@ -45,8 +52,29 @@ impl Address {
     pub fn lid(&self) -> Option<&str> {
         match self {
             Self::Lid(digits) => Some(digits),
-            Self::Phone(_) | Self::Group(_) => None,
+            _ => None,
         }
+    }
+
+    /// Whether this is a single person.
+    #[must_use]
+    pub fn is_person(&self) -> bool {
+        matches!(self, Self::Phone(_) | Self::Lid(_))
+    }
+}
+
+/// As the text that [`Display`](fmt::Display) prints.
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -56,6 +84,8 @@ impl fmt::Display for Address {
             Self::Phone(user) => write!(formatter, "{user}@{PHONE_SERVER}"),
             Self::Lid(user) => write!(formatter, "{user}@{LID_SERVER}"),
             Self::Group(user) => write!(formatter, "{user}@{GROUP_SERVER}"),
+            Self::Newsletter(user) => write!(formatter, "{user}@{NEWSLETTER_SERVER}"),
+            Self::Status => formatter.write_str(STATUS),
         }
     }
 }
@@ -65,6 +95,9 @@ impl FromStr for Address {
 
     /// Reads what people write: digits with an optional `+` and the usual separators, or a JID with or without a device.
     fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+        if text.trim() == STATUS {
+            return Ok(Self::Status);
+        }
         let Some((user, server)) = text.trim().split_once('@') else {
             return phone(text);
         };
@@ -74,6 +107,7 @@ impl FromStr for Address {
             PHONE_SERVER | LEGACY_PHONE_SERVER => digits(user).map(Self::Phone),
             LID_SERVER => digits(user).map(Self::Lid),
             GROUP_SERVER => group(user),
+            NEWSLETTER_SERVER => digits(user).map(Self::Newsletter),
             _ => Err(InvalidAddress),
         }
     }
@@ -164,6 +198,11 @@ mod tests {
             "120363021033254949@g.us".parse(),
             Ok(Address::Group("120363021033254949".into()))
         );
+        assert_eq!(
+            "120363021033254949@newsletter".parse(),
+            Ok(Address::Newsletter("120363021033254949".into()))
+        );
+        assert_eq!("status@broadcast".parse(), Ok(Address::Status));
     }
 
     #[test]
@@ -175,7 +214,7 @@ mod tests {
             "@s.whatsapp.net",
             "1555000100x",
             "15550001001@example.com",
-            "status@broadcast",
+            "everybody@broadcast",
             "+",
             "1@lid",
         ] {

@@ -69,6 +69,14 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// Asks whoever listens to `subject`; `None` when there is no answer within `deadline`, or nobody listens.
+    pub async fn request(&self, subject: String, question: Bytes, deadline: Duration) -> Option<Bytes> {
+        // The client's own limit would be shorter than some answers take.
+        let request = async_nats::Request::new().payload(question).timeout(Some(deadline));
+        let reply = self.client.send_request(subject, request).await;
+        reply.ok().map(|reply| reply.payload)
+    }
+
     /// Connects, and goes on connecting in the background for ever: a broker that is away at start or later delays, it does not fail.
     ///
     /// # Errors

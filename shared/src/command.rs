@@ -7,9 +7,15 @@
 use prost::Message as _;
 
 use crate::address::Address;
+use crate::content::Content;
 use crate::ids::{CommandId, MessageId, SessionId, TenantId};
+use crate::operation::Operation;
 
-#[expect(unreachable_pub, reason = "generated; documented in proto/command.proto")]
+#[expect(
+    unreachable_pub,
+    clippy::large_enum_variant,
+    reason = "generated; documented in proto/command.proto"
+)]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/rookery.command.v1.rs"));
 }
@@ -32,7 +38,7 @@ pub enum InvalidCommand {
 }
 
 /// An intent on a session.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Command {
     /// Hold the session and connect it.
     Start,
@@ -50,11 +56,13 @@ pub enum Command {
         phone: String,
     },
     /// Send a message.
-    SendMessage(SendMessage),
+    SendMessage(Box<SendMessage>),
+    /// Do something else with the account.
+    Operation(Operation),
 }
 
 /// A message to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct SendMessage {
     /// Our id of the message.
     pub message_id: MessageId,
@@ -68,20 +76,37 @@ pub struct SendMessage {
     pub quote: Option<Quote>,
     /// The people whom it mentions.
     pub mentions: Vec<Address>,
+    /// Whether it mentions everybody in the group.
+    pub mention_all: bool,
+    /// Seconds after which it disappears; 0: it stays.
+    pub ephemeral: u32,
+    /// How often it has been forwarded; 0: it is not a forwarded one.
+    pub forwarding_score: u32,
+    /// For a status post: who may see it. Empty for everything else.
+    pub audience: Vec<Address>,
 }
 
-/// What a message says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Content {
-    /// Plain text.
-    Text {
-        /// The text, 1 to 65,536 characters.
-        body: String,
-    },
+impl SendMessage {
+    /// A message that only says `content`.
+    #[must_use]
+    pub fn new(message_id: MessageId, wa_message_id: String, to: Address, content: Content) -> Self {
+        Self {
+            message_id,
+            wa_message_id,
+            to,
+            content,
+            quote: None,
+            mentions: Vec::new(),
+            mention_all: false,
+            ephemeral: 0,
+            forwarding_score: 0,
+            audience: Vec::new(),
+        }
+    }
 }
 
 /// The message that another one answers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Quote {
     /// WhatsApp's id of the quoted message.
     pub wa_message_id: String,
@@ -89,6 +114,8 @@ pub struct Quote {
     pub author: Address,
     /// Its text as far as it is known.
     pub text: String,
+    /// What it says, where more than its text is known.
+    pub content: Option<Box<Content>>,
 }
 
 impl Command {
@@ -103,6 +130,7 @@ impl Command {
             Self::Delete => "session.delete",
             Self::RequestPairingCode { .. } => "session.pairing_code",
             Self::SendMessage(_) => "message.send",
+            Self::Operation(operation) => operation.kind(),
         }
     }
 
@@ -132,6 +160,7 @@ impl Command {
                 Action::RequestPairingCode(wire::RequestPairingCode { phone: phone.clone() })
             }
             Self::SendMessage(message) => Action::SendMessage(message.to_wire()),
+            Self::Operation(operation) => Action::Operation(wire::Operation { json: json(operation) }),
         };
         wire::Command { action: Some(action) }
     }
@@ -152,7 +181,11 @@ impl TryFrom<wire::Command> for Command {
                 Ok(Address::Phone(phone)) => Self::RequestPairingCode { phone },
                 _ => return Err(InvalidCommand::Field { field: "phone" }),
             },
-            Action::SendMessage(message) => Self::SendMessage(message.try_into()?),
+            Action::SendMessage(message) => Self::SendMessage(Box::new(message.try_into()?)),
+            // A verb that this version does not know is one that a newer gateway sent.
+            Action::Operation(operation) => {
+                Self::Operation(serde_json::from_slice(&operation.json).map_err(|_| InvalidCommand::UnknownAction)?)
+            }
         })
     }
 }
@@ -160,7 +193,10 @@ impl TryFrom<wire::Command> for Command {
 impl SendMessage {
     fn to_wire(&self) -> wire::SendMessage {
         let content = match &self.content {
-            Content::Text { body } => wire::send_message::Content::Text(wire::Text { body: body.clone() }),
+            Content::Text(text) if text.preview.is_none() => wire::send_message::Content::Text(wire::Text {
+                body: text.body.clone(),
+            }),
+            content => wire::send_message::Content::Json(json(content)),
         };
         wire::SendMessage {
             message_id: self.message_id.to_string(),
@@ -170,8 +206,13 @@ impl SendMessage {
                 wa_message_id: quote.wa_message_id.clone(),
                 author: quote.author.to_string(),
                 text: quote.text.clone(),
+                content: quote.content.as_deref().map(json).unwrap_or_default(),
             }),
             mentions: self.mentions.iter().map(Address::to_string).collect(),
+            mention_all: self.mention_all,
+            ephemeral: self.ephemeral,
+            forwarding_score: self.forwarding_score,
+            audience: self.audience.iter().map(Address::to_string).collect(),
             content: Some(content),
         }
     }
@@ -182,13 +223,18 @@ impl TryFrom<wire::SendMessage> for SendMessage {
 
     fn try_from(message: wire::SendMessage) -> Result<Self, InvalidCommand> {
         let content = match message.content.ok_or(InvalidCommand::UnknownAction)? {
-            wire::send_message::Content::Text(text) => Content::Text { body: text.body },
+            wire::send_message::Content::Text(text) => Content::text(text.body),
+            wire::send_message::Content::Json(json) => {
+                serde_json::from_slice(&json).map_err(|_| InvalidCommand::UnknownAction)?
+            }
         };
         let quote = match message.quote {
             Some(quote) => Some(Quote {
                 wa_message_id: quote.wa_message_id,
                 author: address(&quote.author, "quote.author")?,
                 text: quote.text,
+                // Only decoration: the text alone will do for a kind of another version.
+                content: serde_json::from_slice(&quote.content).ok(),
             }),
             None => None,
         };
@@ -204,13 +250,22 @@ impl TryFrom<wire::SendMessage> for SendMessage {
             to: address(&message.to, "to")?,
             content,
             quote,
-            mentions: message
-                .mentions
-                .iter()
-                .map(|jid| address(jid, "mentions"))
-                .collect::<Result<_, _>>()?,
+            mentions: addresses(&message.mentions, "mentions")?,
+            mention_all: message.mention_all,
+            ephemeral: message.ephemeral,
+            forwarding_score: message.forwarding_score,
+            audience: addresses(&message.audience, "audience")?,
         })
     }
+}
+
+/// The JSON of a value whose every shape JSON can hold.
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn addresses(texts: &[String], field: &'static str) -> Result<Vec<Address>, InvalidCommand> {
+    texts.iter().map(|text| address(text, field)).collect()
 }
 
 fn address(text: &str, field: &'static str) -> Result<Address, InvalidCommand> {
@@ -218,7 +273,7 @@ fn address(text: &str, field: &'static str) -> Result<Address, InvalidCommand> {
 }
 
 /// A command with its place: what the broker carries to the holder.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Envelope {
     /// The command's id, also the broker's deduplication id.
     pub id: CommandId,

@@ -12,6 +12,11 @@ use crate::ids::{EventId, MessageId, SessionId, TenantId, WorkerId};
 use crate::message::{Message, MessageError, MessageStatus};
 use crate::session::{SessionStatus, words};
 
+pub mod session;
+pub mod tenant;
+
+pub use session::{SessionRestricted, SessionStalled};
+
 words! {
     /// Every type of event, also as webhooks filter them.
     EventType {
@@ -21,6 +26,10 @@ words! {
         SessionQr = "session.qr",
         /// A new pairing code waits to be entered.
         SessionPairingCode = "session.pairing_code",
+        /// Messages wait and none gets any further.
+        SessionStalled = "session.stalled",
+        /// WhatsApp restricts what the account may do.
+        SessionRestricted = "session.restricted",
         /// A message arrived.
         MessageReceived = "message.received",
         /// A message of the account went out, by the API or from another of its devices.
@@ -37,6 +46,10 @@ words! {
         MessageFailed = "message.failed",
         /// Somebody is typing, came online or went away.
         PresenceUpdated = "presence.updated",
+        /// A webhook gets nothing any more.
+        WebhookDisabled = "webhook.disabled",
+        /// The tenant has used up a quota.
+        TenantQuota = "tenant.quota",
         /// A test of a webhook.
         WebhookTest = "webhook.test",
     }
@@ -52,6 +65,10 @@ pub enum Event {
     SessionQr(LinkCode),
     /// See [`EventType::SessionPairingCode`].
     SessionPairingCode(LinkCode),
+    /// See [`EventType::SessionStalled`].
+    SessionStalled(SessionStalled),
+    /// See [`EventType::SessionRestricted`].
+    SessionRestricted(SessionRestricted),
     /// See [`EventType::MessageReceived`].
     MessageReceived(Box<Message>),
     /// See [`EventType::MessageSent`].
@@ -190,6 +207,8 @@ impl Event {
             Self::SessionStatus(_) => EventType::SessionStatus,
             Self::SessionQr(_) => EventType::SessionQr,
             Self::SessionPairingCode(_) => EventType::SessionPairingCode,
+            Self::SessionStalled(_) => EventType::SessionStalled,
+            Self::SessionRestricted(_) => EventType::SessionRestricted,
             Self::MessageReceived(_) => EventType::MessageReceived,
             Self::MessageSent(_) => EventType::MessageSent,
             Self::MessageStatus(_) => EventType::MessageStatus,

@@ -110,6 +110,8 @@ typed_ids! {
     EventId = "evt";
     /// A message, sent or received.
     MessageId = "msg";
+    /// A file that we store.
+    MediaId = "med";
     /// A tenant's endpoint for events.
     WebhookId = "whk";
     /// One event for one webhook.

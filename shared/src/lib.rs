@@ -6,7 +6,8 @@
 //! | words | adapters |
 //! |---|---|
 //! | [`ids`], [`address`], [`session`], [`message`] | [`store`]: Postgres |
-//! | [`command`]: what is asked of a session | [`broker`], [`subject`]: NATS |
+//! | [`content`]: what messages say | |
+//! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`subject`]: NATS |
 //! | [`event`]: what happened to it | |
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
@@ -17,12 +18,14 @@ pub mod api_key;
 pub mod broker;
 pub mod command;
 pub mod config;
+pub mod content;
 pub mod credentials;
 pub mod egress;
 pub mod event;
 pub mod ids;
 pub mod lifecycle;
 pub mod message;
+pub mod operation;
 pub mod operations;
 pub mod problem;
 pub mod query;

@@ -57,6 +57,12 @@ words! {
         NotOnWhatsapp = "not_on_whatsapp",
         /// WhatsApp refused the message.
         MessageRefused = "message_refused",
+        /// WhatsApp refused what was asked.
+        WhatsappRefused = "whatsapp_refused",
+        /// There is no such thing at WhatsApp: a group, an invitation, a picture.
+        NotFoundOnWhatsapp = "not_found_on_whatsapp",
+        /// It may have been done and may not: look before asking again.
+        OutcomeUnknown = "outcome_unknown",
         /// The same idempotency key came with another request.
         IdempotencyConflict = "idempotency_conflict",
         /// The first request with this idempotency key is still running.
@@ -95,6 +101,7 @@ impl Code {
             | Self::QrNotAvailable
             | Self::MessageNotFound
             | Self::CommandNotFound
+            | Self::NotFoundOnWhatsapp
             | Self::EventNotFound
             | Self::WebhookNotFound
             | Self::DeliveryNotFound => 404,
@@ -103,12 +110,14 @@ impl Code {
             | Self::SessionNotConnected
             | Self::SessionNotPaired
             | Self::SessionAlreadyPaired
+            | Self::OutcomeUnknown
             | Self::IdempotencyInProgress => 409,
             Self::BodyTooLarge => 413,
             Self::UnsupportedMediaType => 415,
             Self::ValidationFailed
             | Self::NotOnWhatsapp
             | Self::MessageRefused
+            | Self::WhatsappRefused
             | Self::IdempotencyConflict
             | Self::UrlForbidden => 422,
             Self::RateLimited | Self::QuotaExceeded => 429,
@@ -148,6 +157,9 @@ impl Code {
             Self::DeliveryNotFound => "There is no such delivery",
             Self::NotOnWhatsapp => "The recipient does not use WhatsApp",
             Self::MessageRefused => "WhatsApp refused the message",
+            Self::WhatsappRefused => "WhatsApp refused what was asked",
+            Self::NotFoundOnWhatsapp => "There is no such thing at WhatsApp",
+            Self::OutcomeUnknown => "It is not known whether it was done",
             Self::IdempotencyConflict => "The idempotency key was used for another request",
             Self::IdempotencyInProgress => "The first request with this idempotency key is still running",
             Self::UrlForbidden => "The URL is not allowed",

@@ -5,6 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::ids::{SessionId, WorkerId};
 use crate::session::SessionStatus;
 
@@ -24,6 +25,43 @@ pub struct Question {
 pub enum Query {
     /// How the session is right now.
     Status,
+    /// Something that only WhatsApp knows: the holder asks its server.
+    LookUp {
+        /// What.
+        what: Lookup,
+    },
+}
+
+/// What a holder can ask WhatsApp's server, one enum for each area. Nothing is changed by it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "area", content = "lookup", rename_all = "snake_case")]
+pub enum Lookup {
+    /// About people.
+    Contact(ContactLookup),
+    /// About groups.
+    Group(GroupLookup),
+}
+
+/// What can be asked about people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum ContactLookup {
+    /// Which of these use WhatsApp.
+    OnWhatsapp {
+        /// The people.
+        contacts: Vec<Address>,
+    },
+}
+
+/// What can be asked about groups.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum GroupLookup {
+    /// Name, description, members, settings.
+    Metadata {
+        /// The group.
+        group: Address,
+    },
 }
 
 /// The holder's answer, as JSON.
@@ -34,6 +72,18 @@ pub enum Answer {
     NotHeld,
     /// To [`Query::Status`].
     Status(LiveStatus),
+    /// To [`Query::LookUp`]: what was found, in the shape that belongs to the question.
+    Found {
+        /// The finding.
+        value: serde_json::Value,
+    },
+    /// To [`Query::LookUp`]: there is no answer.
+    Refused {
+        /// A problem's code.
+        code: String,
+        /// The same for people.
+        detail: String,
+    },
 }
 
 /// How a session is right now, as its holder sees it.

@@ -8,6 +8,7 @@
 //!
 //! A transaction never spans a call over the network to anything but Postgres. Time that decides something is the database's clock.
 
+pub mod announcements;
 pub mod api_keys;
 pub mod backlog;
 pub mod commands;
@@ -18,6 +19,7 @@ pub mod idempotency;
 pub mod leases;
 pub mod messages;
 pub mod publications;
+pub mod read_model;
 pub mod records;
 pub mod sessions;
 pub mod tenants;

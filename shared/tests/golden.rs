@@ -9,13 +9,15 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use shared::address::Party;
-use shared::command::{Command, Content, Envelope, Quote, SendMessage};
+use shared::command::{Command, Envelope, Quote, SendMessage};
+use shared::content::{Content, Location};
 use shared::event::{
     Draft, Event, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
-    MessageStatusChanged, PresenceUpdated, SessionStatusChanged,
+    MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, EventId, MessageId, SessionId, TenantId, WorkerId};
 use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
+use shared::operation::{GroupOperation, Operation};
 use shared::session::SessionStatus;
 use uuid::Uuid;
 
@@ -51,26 +53,37 @@ fn golden(name: &str, actual: &str) -> String {
 }
 
 fn commands() -> Vec<(&'static str, Command)> {
-    let plain = SendMessage {
-        message_id: MESSAGE,
-        wa_message_id: "3EB0C431C26A1916E07A01".into(),
-        to: "15550001001".parse().unwrap(),
-        content: Content::Text {
-            body: "Hello \u{1F426}".into(),
-        },
-        quote: None,
-        mentions: Vec::new(),
-    };
+    let plain = SendMessage::new(
+        MESSAGE,
+        "3EB0C431C26A1916E07A01".into(),
+        "15550001001".parse().unwrap(),
+        Content::text("Hello \u{1F426}"),
+    );
     let answer = SendMessage {
         to: "100000000001001@lid".parse().unwrap(),
         quote: Some(Quote {
             wa_message_id: "3EB01".into(),
             author: "15550001002".parse().unwrap(),
             text: "Hi".into(),
+            content: None,
         }),
         mentions: vec!["15550001003".parse().unwrap()],
         ..plain.clone()
     };
+    let place = SendMessage {
+        content: Content::Location(Location {
+            latitude: 52.5,
+            longitude: 13.25,
+            name: Some("Rookery".into()),
+            ..Location::default()
+        }),
+        ephemeral: 86_400,
+        forwarding_score: 1,
+        ..plain.clone()
+    };
+    let leave = Operation::Group(GroupOperation::Leave {
+        group: "120363021033254949@g.us".parse().unwrap(),
+    });
     vec![
         ("start", Command::Start),
         ("stop", Command::Stop),
@@ -83,8 +96,10 @@ fn commands() -> Vec<(&'static str, Command)> {
                 phone: "15550001001".into(),
             },
         ),
-        ("send_text", Command::SendMessage(plain)),
-        ("send_answer", Command::SendMessage(answer)),
+        ("send_text", Command::SendMessage(Box::new(plain))),
+        ("send_answer", Command::SendMessage(Box::new(answer))),
+        ("send_location", Command::SendMessage(Box::new(place))),
+        ("operation", Command::Operation(leave)),
     ]
 }
 
@@ -97,7 +112,8 @@ fn every_command_is_listed(command: &Command) {
         | Command::Logout
         | Command::Delete
         | Command::RequestPairingCode { .. }
-        | Command::SendMessage(_) => {}
+        | Command::SendMessage(_)
+        | Command::Operation(_) => {}
     }
 }
 
@@ -207,6 +223,15 @@ fn events() -> Vec<Event> {
             code: "ABCD1234".into(),
             expires_at: at(),
         }),
+        Event::SessionStalled(SessionStalled {
+            status: SessionStatus::Disconnected,
+            waiting: 3,
+            since: at(),
+        }),
+        Event::SessionRestricted(SessionRestricted {
+            code: "463".into(),
+            detail: "the account may not begin conversations right now".into(),
+        }),
         Event::MessageReceived(message(false)),
         Event::MessageSent(message(true)),
         Event::MessageStatus(MessageStatusChanged {
@@ -258,6 +283,7 @@ fn every_event_looks_to_its_readers_as_it_always_did() {
         assert_eq!(body, golden(&format!("events/v1/{name}.json"), &body), "{name}");
     }
     let all: std::collections::BTreeSet<_> = shared::event::EventType::ALL.iter().map(|kind| kind.as_str()).collect();
-    let without_draft = std::collections::BTreeSet::from(["webhook.test"]);
+    // Those about a tenant have no draft: they are complete when they are made.
+    let without_draft = std::collections::BTreeSet::from(["tenant.quota", "webhook.disabled", "webhook.test"]);
     assert_eq!(&all - &kinds, without_draft, "every type of event has a golden file");
 }

@@ -82,6 +82,9 @@ pub struct WhatsAppOptions {
     /// Connections on which a session shows QR codes before it gives up. Each shows six codes in about 160 seconds.
     #[arg(long, env = "ROOKERY_QR_ROUNDS", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub qr_rounds: u32,
+    /// How long messages may wait, in seconds, without any of them getting further before the session says so (`session.stalled`).
+    #[arg(long, env = "ROOKERY_STALLED_AFTER_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub stalled_after_seconds: u64,
 }
 
 fn parse_version(text: &str) -> Result<Version, String> {

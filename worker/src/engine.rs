@@ -10,9 +10,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use shared::address::Address;
 use shared::command::SendMessage;
+use shared::content::Content;
 use shared::credentials::Credentials;
 use shared::ids::{SessionId, TenantId};
 use shared::message::MessageStatus;
+use shared::operation::Operation;
+use shared::problem::Code;
+use shared::query::Lookup;
 use shared::seal::DataKey;
 use shared::session::SessionSettings;
 use shared::store::records::Account;
@@ -95,6 +99,36 @@ pub enum PairingError {
     Refused(String),
 }
 
+/// An operation was not carried out, or a look-up not answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OperationError {
+    /// There is no connection right now: try again when there is.
+    #[error("not connected")]
+    NotConnected,
+    /// WhatsApp refused, or it cannot be done; trying again does not help.
+    #[error("{detail}")]
+    Refused {
+        /// What a client is told.
+        code: Code,
+        /// The same for people.
+        detail: String,
+    },
+    /// Something else; worth a few tries.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl OperationError {
+    /// WhatsApp refused.
+    #[must_use]
+    pub fn refused(detail: impl Into<String>) -> Self {
+        Self::Refused {
+            code: Code::WhatsappRefused,
+            detail: detail.into(),
+        }
+    }
+}
+
 /// A running engine.
 #[async_trait]
 pub trait Engine: Send + Sync {
@@ -103,6 +137,18 @@ pub trait Engine: Send + Sync {
     /// # Errors
     /// [`SendError`] when nothing was put on the wire, as far as can be known.
     async fn send(&self, message: &SendMessage) -> Result<(), SendError>;
+
+    /// Does something with the account besides sending. Answers what the operation promises, `null` where it promises nothing.
+    ///
+    /// # Errors
+    /// [`OperationError`] when it was not done, as far as can be known.
+    async fn perform(&self, operation: &Operation) -> Result<serde_json::Value, OperationError>;
+
+    /// Asks WhatsApp's server for something. Changes nothing.
+    ///
+    /// # Errors
+    /// [`OperationError`] when there is no answer.
+    async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError>;
 
     /// Asks WhatsApp for a code with which the phone of `number` (digits) can link the session. Answers the code and how long it works.
     ///
@@ -118,6 +164,35 @@ pub trait Engine: Send + Sync {
 
     /// Ends everything at once: the socket is closed, every task is gone when this returns. Nothing is stored any more.
     async fn kill(&self);
+}
+
+/// The engine of a session that has none open.
+#[derive(Debug)]
+pub struct NoEngine;
+
+#[async_trait]
+impl Engine for NoEngine {
+    async fn send(&self, _message: &SendMessage) -> Result<(), SendError> {
+        Err(SendError::NotConnected)
+    }
+
+    async fn perform(&self, _operation: &Operation) -> Result<serde_json::Value, OperationError> {
+        Err(OperationError::NotConnected)
+    }
+
+    async fn look_up(&self, _lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
+        Err(OperationError::NotConnected)
+    }
+
+    async fn request_pairing_code(&self, _number: &str) -> Result<(String, Duration), PairingError> {
+        Err(PairingError::NotConnected)
+    }
+
+    async fn logout(&self) {}
+
+    async fn close(&self) {}
+
+    async fn kill(&self) {}
 }
 
 /// Who is told what happens.
@@ -265,44 +340,28 @@ pub struct IncomingMessage {
     /// Whether the account itself wrote it, on another device.
     pub from_me: bool,
     /// What it is.
-    pub content: IncomingContent,
+    pub content: Content,
+    /// Where WhatsApp keeps the file, if the content has one.
+    pub remote_media: Option<RemoteMedia>,
     /// What it answers: WhatsApp's id.
     pub context: Option<String>,
     /// When it was written, by the author's clock.
     pub at: DateTime<Utc>,
 }
 
-/// What an arrived message is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum IncomingContent {
-    /// Text.
-    Text(String),
-    /// A reaction to another message; an empty emoji takes it back.
-    Reaction {
-        /// WhatsApp's id of the other message.
-        to: String,
-        /// The emoji.
-        emoji: String,
-    },
-    /// A new text for an earlier message.
-    Edit {
-        /// WhatsApp's id of the earlier message.
-        of: String,
-        /// The new text.
-        text: String,
-    },
-    /// The earlier message is deleted for everyone.
-    Revoke {
-        /// WhatsApp's id of the earlier message.
-        of: String,
-    },
-    /// A kind that this version shows without its content.
-    Other {
-        /// The kind, as a stable word.
-        kind: &'static str,
-        /// A caption or title, where it has one.
-        text: Option<String>,
-    },
-    /// Nothing for people: keys, settings, history.
-    Nothing,
+/// Where WhatsApp keeps an encrypted file, and how to open it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RemoteMedia {
+    /// The kind as WhatsApp's keys name it: `image`, `video`, `audio`, `document`, `sticker`.
+    pub kind: &'static str,
+    /// The path on the media hosts.
+    pub direct_path: String,
+    /// The key.
+    pub media_key: Vec<u8>,
+    /// SHA-256 of the encrypted file.
+    pub encrypted_sha256: Vec<u8>,
+    /// SHA-256 of the file.
+    pub sha256: Vec<u8>,
+    /// The file's size in bytes, as the sender says.
+    pub size: u64,
 }

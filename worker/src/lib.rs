@@ -105,6 +105,7 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
         worker,
         openings: Semaphore::new(OPENINGS),
         qr_rounds: options.whatsapp.qr_rounds,
+        stalled_after: Duration::from_secs(options.whatsapp.stalled_after_seconds),
     });
     let held = Held::default();
     // Sessions are given back first; the heartbeat, the relay and the answers go on until that is done.

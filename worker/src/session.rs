@@ -4,7 +4,7 @@
 //! when it is asked to hand over, or when the claim is lost. What happens on the connection goes to the [`recorder`] first and comes here once it is
 //! stored. A panic here ends this session and no other.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -22,20 +22,24 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use crate::authority::Authority;
-use crate::engine::{EndReason, Engine, EngineEvent, EngineFactory, SendError};
+use crate::engine::{EndReason, Engine, EngineEvent, EngineFactory, NoEngine, SendError};
 use crate::gate::{Claim, Closed, Gate};
 use crate::relay::Relay;
 
 mod commands;
 mod ending;
 mod opening;
+mod operations;
 pub mod outgoing;
 pub mod recorder;
 pub mod scribe;
+mod stall;
 
+use operations::Operations;
 use outgoing::OutgoingMessages;
 use recorder::{Decision, Notice, Recorder, RecorderHandle};
 use scribe::Scribe;
+use stall::Stall;
 
 /// Letters that wait for a session, at most. A command that finds it full is read from the database later.
 const MAILBOX: usize = 64;
@@ -69,6 +73,8 @@ pub struct Context {
     pub openings: Semaphore,
     /// Connections on which a session shows QR codes before it gives up; each shows six of them.
     pub qr_rounds: u32,
+    /// How long messages may wait without any of them getting further before the session says so.
+    pub stalled_after: Duration,
 }
 
 /// What a session can be told.
@@ -91,7 +97,11 @@ pub struct SessionHandle {
     pub claim: Claim,
     letters: mpsc::Sender<Letter>,
     view: watch::Receiver<LiveStatus>,
+    current: CurrentEngine,
 }
+
+/// The engine that a session has open, if it lives. Whoever looks keeps it no longer than its answer takes.
+type CurrentEngine = Arc<Mutex<Weak<dyn Engine>>>;
 
 impl SessionHandle {
     /// Puts a letter into the mailbox. Answers whether there was room.
@@ -104,6 +114,12 @@ impl SessionHandle {
     #[must_use]
     pub fn status(&self) -> LiveStatus {
         self.view.borrow().clone()
+    }
+
+    /// The engine that is open, if one is.
+    #[must_use]
+    pub fn engine(&self) -> Option<Arc<dyn Engine>> {
+        self.current.lock().upgrade()
     }
 }
 
@@ -122,13 +138,16 @@ pub fn start(
         connected_since: None,
         last_event_at: None,
     });
+    let nothing: Weak<NoEngine> = Weak::new();
+    let current: CurrentEngine = Arc::new(Mutex::new(nothing));
     let handle = SessionHandle {
         lease,
         claim: claim.clone(),
         letters,
         view,
+        current: Arc::clone(&current),
     };
-    (handle, hold(context, lease, claim, mailbox, view_sender))
+    (handle, hold(context, lease, claim, mailbox, view_sender, current))
 }
 
 async fn hold(
@@ -137,6 +156,7 @@ async fn hold(
     claim: Claim,
     mailbox: mpsc::Receiver<Letter>,
     view: watch::Sender<LiveStatus>,
+    current: CurrentEngine,
 ) -> Option<Release> {
     let held = match context.store.held_session(lease.session).await {
         Ok(Some(held)) => held,
@@ -177,6 +197,7 @@ async fn hold(
         notices: notice_sender,
     }
     .start();
+    let stalled_after = context.stalled_after;
     let mut session = Session {
         context,
         lease,
@@ -192,6 +213,9 @@ async fn hold(
         engines_opened: 0,
         sending: None,
         asking: None,
+        operations: Operations::default(),
+        stall: Stall::new(stalled_after),
+        current,
         pending_verbs: Vec::new(),
         pending_pairing: None,
         reopen_at: Some(Instant::now()),
@@ -247,6 +271,10 @@ struct Session {
     engines_opened: u32,
     sending: Option<Sending>,
     asking: Option<BoxFuture<'static, commands::PairingAnswer>>,
+    operations: Operations,
+    stall: Stall,
+    /// Where look-ups find the engine.
+    current: CurrentEngine,
     /// Commands about the session itself that are answered when what they want is the case: number and id.
     pending_verbs: Vec<(i64, CommandId)>,
     /// A pairing code that was asked for before the engine was open.
@@ -290,6 +318,7 @@ impl Session {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             self.start_sending();
+            self.start_operation();
             let gate = self.engine.as_ref().map(|open| open.gate.clone());
             let reopen_at = self.reopen_at;
             let next = tokio::select! {
@@ -305,6 +334,10 @@ impl Session {
                 answer = poll_slot(&mut self.asking), if self.asking.is_some() => {
                     self.asking = None;
                     self.answered_pairing(answer);
+                    Next::Continue
+                }
+                attempt = self.operations.attempt_ended() => {
+                    self.operation_attempted(attempt);
                     Next::Continue
                 }
                 closed = wait_until_closed(gate.as_ref()), if gate.is_some() => self.gate_closed(closed).await,
@@ -399,6 +432,7 @@ impl Session {
     fn connection_lost(&mut self) {
         self.connected = None;
         self.outgoing.lock().connection_lost();
+        self.operations.connection_lost();
     }
 
     async fn reopen_after_pause(&mut self) {
@@ -417,6 +451,7 @@ impl Session {
         // Dropped first: they hold on to the engine.
         self.sending = None;
         self.asking = None;
+        self.operations.connection_lost();
         if let Some(open) = self.engine.take() {
             open.engine.kill().await;
         }
@@ -427,6 +462,7 @@ impl Session {
     async fn close_engine(&mut self) {
         self.sending = None;
         self.asking = None;
+        self.operations.connection_lost();
         if let Some(open) = self.engine.take() {
             open.engine.close().await;
         }

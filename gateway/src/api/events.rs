@@ -3,9 +3,12 @@
 //! Both forms read the same rows in the same order, so a client can change between them at any cursor. Envelopes are passed through byte for byte.
 
 mod list;
+mod socket;
 mod stream;
 
 use axum::extract::State;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -32,7 +35,9 @@ const EVENT_STREAM: &str = "text/event-stream";
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::default().routes(routes!(list_events))
+    OpenApiRouter::default()
+        .routes(routes!(list_events))
+        .routes(routes!(follow_events))
 }
 
 /// Which events are read.
@@ -114,6 +119,28 @@ async fn list_events(
     }
     let page = list::page(&app, &call, &filter, after, parameters.limit).await?;
     Ok(axum::Json(page).into_response())
+}
+
+/// Follow events live over a WebSocket: each text message is one envelope, byte for byte as webhooks carry it. It begins now, or after `cursor`; no
+/// event is skipped. Messages from the client are ignored. Browsers cannot set headers here: they send the key as the second of two subprotocols, after
+/// `rookery.v1`.
+#[utoipa::path(get, path = "/v1/events/ws", tag = "events", params(ReadEvents),
+    responses((status = 101, description = "The connection becomes a WebSocket."),
+              (status = 426, description = "The request asks for no WebSocket.")),
+    extensions(("x-problems" = json!(["session_not_found"]))))]
+async fn follow_events(
+    State(app): State<App>,
+    call: TenantCall<ReadMessages>,
+    Parameters(parameters): Parameters<ReadEvents>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, Problem> {
+    let filter = parameters.filter(&call)?;
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade,
+        Err(rejection) => return Ok(rejection.into_response()),
+    };
+    let after = parameters.cursor.map(|Cursor(position)| position);
+    socket::follow(app, call, filter, after, upgrade).await
 }
 
 /// Where a stream goes on. An empty id, as browsers send at first, means nothing.

@@ -11,6 +11,7 @@ use shared::ids::TenantId;
 use shared::problem::Code;
 use shared::store::TenantTransaction;
 use shared::store::tenants::{Quotas, Tenant};
+use shared::subject;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,7 +20,7 @@ use uuid::Uuid;
 use crate::app::App;
 use crate::auth::AdminCall;
 use crate::database::promptly;
-use crate::http::body::Submission;
+use crate::http::body::{Document, Submission};
 use crate::http::checks::Checks;
 use crate::http::page::{Cursor, Limit, Page};
 use crate::http::parameters::Parameters;
@@ -33,7 +34,7 @@ use crate::problem::Problem;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(create_tenant, list_tenants))
-        .routes(routes!(get_tenant))
+        .routes(routes!(get_tenant, update_tenant))
 }
 
 /// A customer of the operator.
@@ -169,4 +170,46 @@ async fn get_tenant(State(app): State<App>, _call: AdminCall, Id(tenant): Id<Ten
     let found = promptly(async { Ok(app.store().administration().await?.tenant(tenant).await?) }).await?;
     let tenant = found.ok_or_else(|| Problem::not_found(Code::TenantNotFound))?;
     Ok(Json(TenantObject::from(tenant)).into_response())
+}
+
+/// What is to change about a tenant. What is absent stays.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateTenant {
+    /// A new name: 1 to 100 characters.
+    name: Option<String>,
+    /// What it may use from now on, all of it: a limit that is absent here is unlimited.
+    quotas: Option<Quotas>,
+    /// Whether its keys are refused. Its sessions stay as they are.
+    suspended: Option<bool>,
+}
+
+/// Change a tenant's name or quotas, or suspend it. Gateways learn of a suspension within a minute.
+#[utoipa::path(patch, path = "/v1/tenants/{tenant_id}", tag = "tenants",
+    params(("tenant_id" = String, Path, description = "The tenant's id.")), request_body = UpdateTenant,
+    responses((status = 200, description = "The changed tenant.", body = TenantObject)),
+    extensions(("x-problems" = json!(["tenant_not_found"]))))]
+async fn update_tenant(
+    State(app): State<App>,
+    _call: AdminCall,
+    Id(tenant): Id<TenantId>,
+    Document(body): Document<UpdateTenant>,
+) -> Result<Json<TenantObject>, Problem> {
+    let mut checks = Checks::new();
+    if let Some(name) = &body.name {
+        checks.name("name", name);
+    }
+    checks.finish()?;
+    let changed = promptly(async {
+        let mut transaction = app.store().administration().await?;
+        let changed = transaction
+            .update_tenant(tenant, body.name.as_deref(), body.quotas.as_ref(), body.suspended)
+            .await?
+            .ok_or_else(|| Problem::not_found(Code::TenantNotFound))?;
+        transaction.commit().await?;
+        Ok(changed)
+    })
+    .await?;
+    app.relay().hint(subject::api_key_hint(app.region()));
+    Ok(Json(changed.into()))
 }

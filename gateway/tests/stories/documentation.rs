@@ -95,3 +95,20 @@ async fn the_panel_loads_nothing_from_elsewhere_and_finds_its_elements() {
     }
     stranger.get("/panel/panel.css").await.expect(200);
 }
+
+/// The document is part of the repository, so that every change of the API shows in its diff. `UPDATE_GOLDEN=1` writes it.
+#[tokio::test]
+async fn the_committed_document_is_the_one_that_is_served() {
+    let world = World::new().await;
+    let served = world.gateway.stranger().get("/openapi.json").await.expect(200).json;
+    let text = format!("{}\n", serde_json::to_string_pretty(&served).unwrap());
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "gateway/openapi.json is not what the gateway serves: UPDATE_GOLDEN=1 cargo test -p gateway --test stories committed"
+    );
+}

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use shared::command::{Command, Content, Envelope};
+use shared::command::{Command, Envelope};
+use shared::content::Content;
 use shared::ids::{CommandId, MessageId, SessionId};
 use tokio::time::Instant;
 
@@ -65,12 +66,7 @@ async fn an_accepted_message_is_a_row_with_the_id_that_whatsapp_will_see() {
     };
     assert_eq!(message.wa_message_id, wa_message_id);
     assert_eq!(message.message_id.to_string(), accepted.text("/id"));
-    assert_eq!(
-        message.content,
-        Content::Text {
-            body: "Hello \u{1F426}".into()
-        }
-    );
+    assert_eq!(message.content, Content::text("Hello \u{1F426}"));
 
     let path = format!("/v1/sessions/{session}/messages/{}", accepted.text("/id"));
     let message = tenant.client.get(&path).await.expect(200);

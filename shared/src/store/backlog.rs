@@ -23,6 +23,8 @@ pub struct QueuedCommand {
     pub command: Result<Command, InvalidCommand>,
     /// For sends: whether an earlier attempt may have put the message on the wire already.
     pub maybe_sent: bool,
+    /// For operations that must not be carried out twice: whether one attempt has begun.
+    pub attempted: bool,
 }
 
 /// What a holder must know of its session.
@@ -152,7 +154,7 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<QueuedCommand>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, sequence, payload,
+            r#"SELECT id, sequence, payload, attempted_at IS NOT NULL AS "attempted!",
                       EXISTS (SELECT 1 FROM protocol_sent_message sent
                               WHERE sent.session_id = command.session_id AND sent.message_id = command.wa_message_id) AS "maybe_sent!"
                FROM command WHERE session_id = $1 AND status = 'queued' AND sequence > $2
@@ -170,8 +172,26 @@ impl Store {
                 sequence: row.sequence,
                 command: Command::decode(&row.payload),
                 maybe_sent: row.maybe_sent,
+                attempted: row.attempted,
             })
             .collect())
+    }
+
+    /// Marks a command as being tried, under the claim `epoch`. Answers whether the claim holds.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn note_attempt(&self, session: SessionId, epoch: i64, command: CommandId) -> Result<bool, StoreError> {
+        let result = sqlx::query!(
+            "WITH lease AS (SELECT session_id FROM session_lease WHERE session_id = $1 AND epoch = $2 FOR SHARE)
+             UPDATE command SET attempted_at = now() FROM lease WHERE command.id = $3 AND command.session_id = lease.session_id",
+            session.uuid,
+            epoch,
+            command.0
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(result.rows_affected() == 1)
     }
 
     /// Sessions of this worker that have commands waiting for longer than `age`: their carriage was lost or came late.

@@ -82,7 +82,8 @@ impl TenantTransaction {
             | Command::Restart
             | Command::Logout
             | Command::Delete
-            | Command::RequestPairingCode { .. } => None,
+            | Command::RequestPairingCode { .. }
+            | Command::Operation(_) => None,
         };
         sqlx::query!(
             "INSERT INTO command (id, tenant_id, session_id, sequence, kind, payload, wa_message_id) VALUES ($1, $2, $3, $4, $5, $6, $7)",

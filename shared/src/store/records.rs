@@ -6,8 +6,10 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::read_model::{self, Change, Owner};
 use super::{Store, StoreError};
 use crate::event::Draft;
 use crate::ids::{CommandId, EventId, MessageId, SessionId, TenantId};
@@ -38,6 +40,8 @@ pub struct Facts {
     pub outcomes: Vec<CommandOutcome>,
     /// What changed about the session.
     pub session: SessionChange,
+    /// What changed about chats, people, groups and messages that are known: stored in the same transaction, in order.
+    pub changes: Vec<Change>,
 }
 
 impl Facts {
@@ -49,6 +53,7 @@ impl Facts {
             && self.progress.is_empty()
             && self.outcomes.is_empty()
             && self.session == SessionChange::default()
+            && self.changes.is_empty()
     }
 }
 
@@ -205,20 +210,44 @@ impl Store {
         epoch: i64,
         facts: &Facts,
     ) -> Result<Vec<RecordedEvent>, RecordError> {
-        let ids: Vec<Uuid> = facts.events.iter().map(|event| event.id.0).collect();
-        let types: Vec<&str> = facts.events.iter().map(|event| event.event_type.as_str()).collect();
-        let dedupe_keys: Vec<Option<&str>> = facts.events.iter().map(|event| event.dedupe_key.as_deref()).collect();
-        let heads: Vec<&str> = facts.events.iter().map(|event| event.head.as_str()).collect();
-        let tails: Vec<&str> = facts.events.iter().map(|event| event.tail.as_str()).collect();
-        let change = &facts.session;
-        let (status, reason) = change.status.as_ref().map_or((None, None), |(status, reason)| {
-            (Some(status.as_str()), reason.as_deref())
-        });
-        let account = change.account.clone().flatten().unwrap_or_default();
-        let (qr, qr_expires_at) = change.qr.clone().flatten().unzip();
-        let (pairing_code, pairing_code_expires_at) = change.pairing_code.clone().flatten().unzip();
+        if facts.changes.is_empty() {
+            // One statement is a transaction of its own: one round trip.
+            let mut connection = self.pool.acquire().await.map_err(StoreError::from)?;
+            return record_in(&mut connection, session, epoch, facts)
+                .await
+                .map(|(_, events)| events);
+        }
+        let mut transaction = self.pool.begin().await.map_err(StoreError::from)?;
+        let (tenant, events) = record_in(&mut transaction, session, epoch, facts).await?;
+        // The statement before holds the lease until the commit.
+        let owner = Owner { tenant, session };
+        read_model::apply(&mut transaction, owner, &facts.changes).await?;
+        transaction.commit().await.map_err(StoreError::from)?;
+        Ok(events)
+    }
+}
 
-        let rows = sqlx::query!(
+/// The facts besides the changes, in one statement; and whose session it is.
+async fn record_in(
+    connection: &mut PgConnection,
+    session: SessionId,
+    epoch: i64,
+    facts: &Facts,
+) -> Result<(TenantId, Vec<RecordedEvent>), RecordError> {
+    let ids: Vec<Uuid> = facts.events.iter().map(|event| event.id.0).collect();
+    let types: Vec<&str> = facts.events.iter().map(|event| event.event_type.as_str()).collect();
+    let dedupe_keys: Vec<Option<&str>> = facts.events.iter().map(|event| event.dedupe_key.as_deref()).collect();
+    let heads: Vec<&str> = facts.events.iter().map(|event| event.head.as_str()).collect();
+    let tails: Vec<&str> = facts.events.iter().map(|event| event.tail.as_str()).collect();
+    let change = &facts.session;
+    let (status, reason) = change.status.as_ref().map_or((None, None), |(status, reason)| {
+        (Some(status.as_str()), reason.as_deref())
+    });
+    let account = change.account.clone().flatten().unwrap_or_default();
+    let (qr, qr_expires_at) = change.qr.clone().flatten().unzip();
+    let (pairing_code, pairing_code_expires_at) = change.pairing_code.clone().flatten().unzip();
+
+    let rows = sqlx::query!(
             r#"WITH lease AS MATERIALIZED (
                 SELECT session_id, tenant_id FROM session_lease WHERE session_id = $1 AND epoch = $2 FOR SHARE
             ), fresh AS MATERIALIZED (
@@ -303,25 +332,25 @@ impl Store {
             pairing_code_expires_at,
             change.credentials_imported,
         )
-        .fetch_all(&self.pool)
+        .fetch_all(connection)
         .await
         .map_err(StoreError::from)?;
-        if rows.is_empty() {
-            return Err(RecordError::Fenced);
-        }
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                Some(RecordedEvent {
-                    id: EventId(row.id?),
-                    tenant: TenantId(row.tenant_id),
-                    sequence: row.sequence?,
-                    event_type: row.r#type?,
-                    body: row.body?,
-                })
+    let Some(tenant) = rows.first().map(|row| TenantId(row.tenant_id)) else {
+        return Err(RecordError::Fenced);
+    };
+    let events = rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(RecordedEvent {
+                id: EventId(row.id?),
+                tenant: TenantId(row.tenant_id),
+                sequence: row.sequence?,
+                event_type: row.r#type?,
+                body: row.body?,
             })
-            .collect())
-    }
+        })
+        .collect();
+    Ok((tenant, events))
 }
 
 fn to_json<T: Serialize>(rows: &[T]) -> Result<serde_json::Value, StoreError> {

@@ -96,6 +96,34 @@ impl TenantTransaction {
 }
 
 impl AdministrationTransaction {
+    /// Changes a tenant: its name, what it may use, whether its keys are refused. What is `None` stays. `None` when there is no such tenant.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn update_tenant(
+        &mut self,
+        tenant: TenantId,
+        name: Option<&str>,
+        quotas: Option<&Quotas>,
+        suspended: Option<bool>,
+    ) -> Result<Option<Tenant>, StoreError> {
+        let quotas = quotas.map(super::to_json).transpose()?;
+        sqlx::query_as!(
+            TenantRow,
+            "UPDATE tenant SET name = COALESCE($2, name), quotas = COALESCE($3, quotas),
+                    suspended_at = CASE WHEN $4::boolean IS NULL THEN suspended_at WHEN $4 THEN COALESCE(suspended_at, now()) END
+             WHERE id = $1 RETURNING id, name, quotas, suspended_at, created_at",
+            tenant.0,
+            name,
+            quotas,
+            suspended
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?
+        .map(Tenant::try_from)
+        .transpose()
+    }
+
     /// One tenant.
     ///
     /// # Errors

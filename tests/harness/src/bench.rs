@@ -3,6 +3,7 @@
 //! A figure without its circumstances says nothing, so every table prints beside it what it depends on: the disk's own speed in the same run, or the
 //! slope instead of the sum.
 
+mod api_fuzz;
 mod idle_memory;
 mod send_latency;
 
@@ -20,6 +21,8 @@ pub enum BenchName {
     IdleMemory,
     /// Time from the REST call to WhatsApp's acknowledgement, beside the disk's fsync in the same run.
     SendLatency,
+    /// Many generated requests to the API: none may be answered otherwise than the OpenAPI document says. Half an hour or more; only when named.
+    ApiFuzz,
 }
 
 const ALL: [BenchName; 2] = [BenchName::IdleMemory, BenchName::SendLatency];
@@ -39,6 +42,7 @@ pub async fn run(name: Option<BenchName>) -> anyhow::Result<()> {
         match bench {
             BenchName::IdleMemory => idle_memory::run(&folder).await?,
             BenchName::SendLatency => send_latency::run(&folder).await?,
+            BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
         }
         std::fs::remove_dir_all(folder)?;
     }

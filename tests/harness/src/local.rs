@@ -14,8 +14,10 @@ use std::path::PathBuf;
 pub use commands::{Command, Options};
 
 use crate::bench;
+use crate::coverage;
 use crate::directory::Directory;
 use crate::repository;
+use crate::results::read_results;
 use crate::service::Counts;
 
 /// Does what the command line says.
@@ -36,6 +38,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Command::Up { simulated } => up::run(&local, simulated).await,
         Command::Test { filter } => test::run(&filter).await,
         Command::Statements => statements::record().await,
+        Command::Coverage => coverage::write(&read_results()?),
         Command::Bench { name } => bench::run(name).await,
         Command::Status => status::run(&local),
         Command::Logs { name, follow } => status::logs(&local, name.as_deref(), follow),

@@ -1,9 +1,9 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
-mod people;
 mod calls;
 mod media;
 mod messages;
+mod people;
 mod types;
 
 use std::time::Duration;
@@ -11,11 +11,11 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use serde_json::{Value, json};
 
-pub use people::{AppState, AppStateMutation, Profile, ProfilePicture};
 pub use buffa::MessageField;
 pub use calls::{Call, CallState};
 pub use media::{MediaKind, MediaReference, MediaRetryAnswer, StoredFile, UploadedMedia};
 pub use messages::{EventResponse, Vote, file_message};
+pub use people::{AppState, AppStateMutation, Profile, ProfilePicture};
 pub use types::{LedgerCiphertext, LedgerEntry, Linked, PhoneMessage, PhonePage, PhoneReceipt, ProvisionedAccount};
 
 use crate::http::{self, Answer};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::coverage::Coverage;
 use crate::site::Programs;
 
 /// How one story went.
@@ -19,6 +20,9 @@ pub struct StoryResult {
     pub seconds: f64,
     /// How it ended.
     pub outcome: Outcome,
+    /// What it used.
+    #[serde(default)]
+    pub coverage: Coverage,
 }
 
 /// How a story ended.

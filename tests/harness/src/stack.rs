@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, test_kill_process};
 
 use crate::client::Api;
+use crate::coverage::{self, Coverage};
 use crate::directory::{Directory, tail};
 use crate::network::Network;
 use crate::process::Process;
@@ -232,6 +233,35 @@ impl Stack {
         Ok(())
     }
 
+    /// Writes down what was used, for the table of what is tested. A stack that cannot say so any more is left out.
+    fn keep_coverage(&self) {
+        let gateways: Vec<String> = self
+            .processes
+            .lock()
+            .keys()
+            .filter(|name| matches!(Service::parse(name), Some(Service::Gateway(_))))
+            .cloned()
+            .collect();
+        let site = Arc::clone(&self.site);
+        // A thread of its own: this may run on a thread that must not block on a future.
+        let asking = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .ok()?;
+            runtime.block_on(async {
+                let asking = Coverage::of(&site, &gateways);
+                tokio::time::timeout(coverage::PATIENCE, asking).await.ok()
+            })
+        });
+        if let Ok(Some(coverage)) = asking.join()
+            && let Ok(text) = serde_json::to_string(&coverage)
+        {
+            // What is not written is not counted, and then the table shows it.
+            std::fs::write(self.site.directory.root().join(coverage::FILE), text).ok();
+        }
+    }
+
     /// Ends every process; what the stack wrote stays in its folder.
     fn end(&self) {
         let mut processes: Vec<(Service, Arc<Process>)> = std::mem::take(&mut *self.processes.lock())
@@ -251,6 +281,7 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        self.keep_coverage();
         self.end();
     }
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use futures::FutureExt as _;
+use harness::coverage::{self, Coverage};
 use harness::directory::{Directory, tail};
 use harness::repository::{self, Profile};
 use harness::results::{Outcome, StoryResult, write_results};
@@ -60,8 +61,10 @@ fn tell_all(arguments: &Arguments, tales: Vec<Tale>) -> anyhow::Result<ExitCode>
             let results = Arc::clone(&results);
             trial(tale, move || {
                 let start = Instant::now();
-                let outcome = tell_one(tale, folders);
+                let mut coverage = Coverage::default();
+                let outcome = tell_one(tale, folders, &mut coverage);
                 results.lock().push(StoryResult {
+                    coverage,
                     theme: tale.theme().to_owned(),
                     sentence: tale.sentence(),
                     seconds: start.elapsed().as_secs_f64(),
@@ -87,7 +90,7 @@ fn trial(tale: Tale, tell: impl FnOnce() -> Result<(), Failed> + Send + 'static)
 }
 
 /// Tells one story in a runtime of its own, so that nothing of it goes on afterwards.
-fn tell_one(tale: Tale, folders: Arc<StackFolders>) -> anyhow::Result<()> {
+fn tell_one(tale: Tale, folders: Arc<StackFolders>, used: &mut Coverage) -> anyhow::Result<()> {
     let story = Story::new(folders);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -103,6 +106,11 @@ fn tell_one(tale: Tale, folders: Arc<StackFolders>) -> anyhow::Result<()> {
     });
     // Whatever the story has started is dropped, and with it every process.
     runtime.shutdown_timeout(Duration::from_secs(5));
+    for folder in story.used_folders() {
+        if let Ok(text) = std::fs::read_to_string(folder.join(coverage::FILE)) {
+            used.extend(serde_json::from_str(&text).unwrap_or_default());
+        }
+    }
     match outcome {
         Ok(()) => remove_folders(&story),
         Err(error) => Err(anyhow!("{error:#}{}", explain(&story))),

@@ -3,6 +3,7 @@
 mod gateway;
 mod local;
 mod messages;
+mod operating;
 mod pairing;
 mod safety;
 mod takeover;
@@ -14,11 +15,12 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 8] = [
+    let themes: [Vec<Tale>; 9] = [
         pairing::stories(),
         messages::stories(),
         webhooks::stories(),
         gateway::stories(),
+        operating::stories(),
         takeover::stories(),
         trouble::stories(),
         safety::stories(),

@@ -16,8 +16,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use shared::address::Address;
 use shared::command::SendMessage;
+use shared::operation::Operation;
+use shared::query::Lookup;
 use shared::session::Presence;
 use shared::store::records::Account;
 use wacore::store::traits::{Backend, DeviceStore as _};
@@ -28,7 +29,8 @@ use whatsapp_rust::store::persistence_manager::PersistenceManager;
 use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid};
 
 use crate::engine::{
-    EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, OpenError, PairingError, SendError,
+    EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, OpenError, OperationError, PairingError,
+    SendError,
 };
 use crate::gate::{Closed, Gate};
 
@@ -36,6 +38,8 @@ pub mod dial;
 mod foreign;
 mod http;
 mod incoming;
+mod lookups;
+mod operations;
 mod outgoing;
 pub mod pacer;
 pub mod state;
@@ -234,10 +238,24 @@ impl Engine for WhatsAppEngine {
             return Err(SendError::NotConnected);
         }
         let to = outgoing::jid(&message.to).map_err(SendError::Refused)?;
-        if !matches!(message.to, Address::Group(_)) {
+        if message.to.is_person() {
             self.check_recipient(&to).await?;
         }
         outgoing::send(&self.client, to, message).await
+    }
+
+    async fn perform(&self, operation: &Operation) -> Result<serde_json::Value, OperationError> {
+        if !self.client.is_logged_in() {
+            return Err(OperationError::NotConnected);
+        }
+        operations::perform(&self.client, operation).await
+    }
+
+    async fn look_up(&self, lookup: &Lookup) -> Result<serde_json::Value, OperationError> {
+        if !self.client.is_logged_in() {
+            return Err(OperationError::NotConnected);
+        }
+        lookups::look_up(&self.client, lookup).await
     }
 
     async fn request_pairing_code(&self, number: &str) -> Result<(String, Duration), PairingError> {

@@ -79,17 +79,22 @@ impl Session {
             sequence,
             command,
             maybe_sent,
+            attempted,
         } = queued;
         if self.outgoing.lock().is_settled(sequence) {
             return None;
         }
         match command {
             Ok(Command::SendMessage(message)) => {
-                self.outgoing.lock().add(sequence, id, message, maybe_sent);
+                self.outgoing.lock().add(sequence, id, *message, maybe_sent);
                 None
             }
             Ok(Command::RequestPairingCode { phone }) => {
                 self.ask_for_pairing_code(sequence, id, phone);
+                None
+            }
+            Ok(Command::Operation(operation)) => {
+                self.take_operation(sequence, id, operation, attempted);
                 None
             }
             // The goal says what is wanted; these commands only ask to be told when it is reached. Stopping, unlinking and removing answer them
@@ -162,11 +167,15 @@ impl Session {
         } = envelope;
         match command {
             Command::SendMessage(message) => {
-                self.outgoing.lock().add(sequence, id, message, false);
+                self.outgoing.lock().add(sequence, id, *message, false);
                 Next::Continue
             }
             Command::RequestPairingCode { phone } => {
                 self.ask_for_pairing_code(sequence, id, phone);
+                Next::Continue
+            }
+            Command::Operation(operation) => {
+                self.take_operation(sequence, id, operation, false);
                 Next::Continue
             }
             Command::Start => {
@@ -376,6 +385,14 @@ impl Session {
                 Code::Timeout,
                 "WhatsApp's server did not answer any attempt; the message may have been delivered",
             );
+        }
+        let (waiting, settled) = {
+            let outgoing = self.outgoing.lock();
+            (outgoing.len(), outgoing.settled_messages())
+        };
+        if let Some(since) = self.stall.look(waiting, settled) {
+            tracing::warn!(session = %self.id(), waiting, "messages wait and none gets any further");
+            self.recorder.decide(Decision::Stalled { waiting, since });
         }
         Next::Continue
     }

@@ -67,6 +67,7 @@ impl Session {
         };
         let listener = self.recorder.listener(gate.clone(), number);
         let engine = self.context.engines.open(session, listener).await?;
+        *self.current.lock() = Arc::downgrade(&engine);
         if let Some(credentials) = import {
             self.recorder.decide(Decision::Imported(imported_account(&credentials)));
             self.held.imported_credentials = None;

@@ -58,6 +58,7 @@ pub struct OutgoingMessages {
     by_wa_id: HashMap<String, i64>,
     settled: HashSet<i64>,
     settled_order: VecDeque<i64>,
+    settled_messages: u64,
     highest: i64,
 }
 
@@ -189,6 +190,7 @@ impl OutgoingMessages {
     pub fn settle(&mut self, sequence: i64) {
         if let Some(outgoing) = self.unsettled.remove(&sequence) {
             self.by_wa_id.remove(&outgoing.message.wa_message_id);
+            self.settled_messages += 1;
         }
         self.remember(sequence);
     }
@@ -209,6 +211,12 @@ impl OutgoingMessages {
     #[must_use]
     pub fn is_settled(&self, sequence: i64) -> bool {
         self.settled.contains(&sequence)
+    }
+
+    /// How many messages were settled under this claim.
+    #[must_use]
+    pub fn settled_messages(&self) -> u64 {
+        self.settled_messages
     }
 
     /// Every unsettled message, in order.
@@ -248,18 +256,16 @@ impl OutgoingMessages {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::command::Content;
+    use shared::content::Content;
     use shared::ids::MessageId;
 
     fn message(wa_id: &str) -> SendMessage {
-        SendMessage {
-            message_id: MessageId::generate(),
-            wa_message_id: wa_id.to_owned(),
-            to: "15550001001".parse().unwrap(),
-            content: Content::Text { body: "Hello".into() },
-            quote: None,
-            mentions: Vec::new(),
-        }
+        SendMessage::new(
+            MessageId::generate(),
+            wa_id.to_owned(),
+            "15550001001".parse().unwrap(),
+            Content::text("Hello"),
+        )
     }
 
     fn with(waiting: &[i64]) -> OutgoingMessages {

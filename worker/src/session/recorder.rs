@@ -62,6 +62,13 @@ pub enum Item {
 pub enum Decision {
     /// What it is now, and why.
     Status(SessionStatus, Option<&'static str>),
+    /// Messages wait and none gets any further.
+    Stalled {
+        /// How many.
+        waiting: usize,
+        /// Since when.
+        since: DateTime<Utc>,
+    },
     /// Imported credentials were taken over.
     Imported(Account),
     /// No account is linked any more.
@@ -390,6 +397,7 @@ impl Batch {
                 scribe.linked(writing, &account);
                 writing.facts.session.credentials_imported = true;
             }
+            Decision::Stalled { waiting, since } => scribe.stalled(writing, waiting, since),
             Decision::Unlinked => scribe.unlinked(writing),
             Decision::CommandEnded { sequence, outcome } => {
                 writing.facts.outcomes.push(outcome);

@@ -11,13 +11,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use parking_lot::Mutex;
 use serde_json::json;
 use shared::address::{Address, Party};
-use shared::command::{Content, SendMessage};
+use shared::command::SendMessage;
 use shared::event::{
-    Draft, Event, LinkCode, MessageFailed, MessageReference, MessageStatusChanged, PresenceUpdated,
-    SessionStatusChanged,
+    Draft, Event, LinkCode, MessageFailed, MessageReference, MessageStatusChanged, PresenceUpdated, SessionRestricted,
+    SessionStalled, SessionStatusChanged,
 };
 use shared::ids::{CommandId, MessageId, SessionId, TenantId, WorkerId};
-use shared::message::{Message, MessageContext, MessageError, MessageStatus, text_content};
+use shared::message::{Message, MessageContext, MessageError, MessageStatus};
 use shared::problem::Code;
 use shared::query::LiveStatus;
 use shared::session::{IgnoreSettings, SessionStatus};
@@ -269,6 +269,7 @@ impl Scribe {
         }
         if let Some(code) = refused {
             let detail = format!("WhatsApp's server refused it with code {code}");
+            self.restricted(writing, code);
             self.failed(
                 writing,
                 sequence,
@@ -293,6 +294,32 @@ impl Scribe {
         writing.settled.push(sequence);
         let key = format!("sent:{}", outgoing.message.message_id);
         self.event(writing, &Event::MessageSent(Box::new(message)), Some(key));
+    }
+
+    /// Notes that WhatsApp restricts the account, if its code says so. Once a day for each code: every message would tell it again.
+    fn restricted(&self, writing: &mut Writing, code: &str) {
+        let detail = match code {
+            // wacore/src/protocol: a message to somebody new needs a token that the account does not get right now.
+            "463" => "the account may not begin conversations with people who have not written to it",
+            _ => return,
+        };
+        let day = Utc::now().date_naive();
+        let event = Event::SessionRestricted(SessionRestricted {
+            code: code.to_owned(),
+            detail: detail.to_owned(),
+        });
+        self.event(writing, &event, Some(format!("restricted:{code}:{day}")));
+    }
+
+    /// Notes that messages wait and none gets any further.
+    pub fn stalled(&mut self, writing: &mut Writing, waiting: usize, since: DateTime<Utc>) {
+        let status = self.view.borrow().status;
+        let event = Event::SessionStalled(SessionStalled {
+            status,
+            waiting: waiting as u64,
+            since,
+        });
+        self.event(writing, &event, None);
     }
 
     /// Notes that a message will not be sent, and with it the end of its command.
@@ -331,7 +358,6 @@ impl Scribe {
     }
 
     fn sent_message(&self, message: &SendMessage) -> Message {
-        let Content::Text { body } = &message.content;
         Message {
             id: message.message_id,
             session_id: self.session,
@@ -339,8 +365,8 @@ impl Scribe {
             chat: Party::new(&message.to, None),
             from: self.account.as_ref().map(party_of).unwrap_or_default(),
             from_me: true,
-            kind: "text".to_owned(),
-            content: text_content(body),
+            kind: message.content.kind().to_owned(),
+            content: message.content.to_map(),
             context: message.quote.as_ref().map(|quote| MessageContext {
                 wa_message_id: quote.wa_message_id.clone(),
             }),

@@ -35,7 +35,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LOOKS_PER_BELL: u32 = 5;
 
 /// One client that follows events.
-struct Follower {
+pub(super) struct Follower {
     app: App,
     call: TenantCall<ReadMessages>,
     filter: EventFilter,
@@ -56,50 +56,60 @@ pub(super) async fn follow(
     filter: EventFilter,
     after: Option<EventPosition>,
 ) -> Result<Response, Problem> {
-    let permit = app
-        .event_stream_permits()
-        .try_acquire_owned()
-        .map_err(|_| Problem::new(Code::Overloaded, "Too many clients follow events on this gateway."))?;
-    let bell = Bell::hang(app.broker(), subject::events_of(app.region(), call.tenant)).await;
-    let after = match after {
-        Some(after) => after,
-        None => {
-            promptly(async {
-                let mut transaction = app.store().tenant(call.tenant).await?;
-                Ok(transaction.end_of_events().await?)
-            })
-            .await?
-        }
-    };
-    let follower = Follower {
-        app,
-        call,
-        filter,
-        after,
-        unread: VecDeque::new(),
-        bell,
-        silent_looks: 0,
-        more: true,
-        _permit: permit,
-        _guard: EventStreamGuard::enter(),
-    };
+    let follower = Follower::begin(app, call, filter, after).await?;
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
     Ok(Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response())
 }
 
 impl Follower {
+    /// Begins to follow after `after`, or now.
+    pub(super) async fn begin(
+        app: App,
+        call: TenantCall<ReadMessages>,
+        filter: EventFilter,
+        after: Option<EventPosition>,
+    ) -> Result<Self, Problem> {
+        let permit = app
+            .event_stream_permits()
+            .try_acquire_owned()
+            .map_err(|_| Problem::new(Code::Overloaded, "Too many clients follow events on this gateway."))?;
+        let bell = Bell::hang(app.broker(), subject::events_of(app.region(), call.tenant)).await;
+        let after = match after {
+            Some(after) => after,
+            None => {
+                promptly(async {
+                    let mut transaction = app.store().tenant(call.tenant).await?;
+                    Ok(transaction.end_of_events().await?)
+                })
+                .await?
+            }
+        };
+        Ok(Self {
+            app,
+            call,
+            filter,
+            after,
+            unread: VecDeque::new(),
+            bell,
+            silent_looks: 0,
+            more: true,
+            _permit: permit,
+            _guard: EventStreamGuard::enter(),
+        })
+    }
+
     fn into_stream(self) -> impl Stream<Item = Result<Event, Infallible>> + Send {
         futures::stream::unfold(self, async |mut follower| {
             let event = follower.next().await?;
-            Some((Ok(event), follower))
+            Some((Ok(sent(event)), follower))
         })
     }
 
     /// The next event; `None` ends the stream.
-    async fn next(&mut self) -> Option<Event> {
+    pub(super) async fn next(&mut self) -> Option<StoredEvent> {
         loop {
             if let Some(event) = self.unread.pop_front() {
-                return Some(sent(event));
+                return Some(event);
             }
             if !self.more && !self.wake().await {
                 return None;

@@ -9,11 +9,10 @@ use chrono::Utc;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::{Address, Party};
-use shared::command::{Command, Content, Quote, SendMessage};
+use shared::command::{Command, Quote, SendMessage};
+use shared::content::Content;
 use shared::ids::{CommandId, MessageId, SessionId};
-use shared::message::{Message, MessageContext, MessageStatus, text_content};
-use shared::problem::Code;
-use shared::session::Goal;
+use shared::message::{Message, MessageContext, MessageStatus};
 use shared::store::TenantTransaction;
 use shared::store::sessions::Session;
 use utoipa::ToSchema;
@@ -29,6 +28,7 @@ use crate::http::prefer::Prefer;
 use crate::idempotency::{Admission, Answer, Work};
 use crate::intake::{self, Accepted};
 use crate::openapi::{IdempotencyHeader, PreferHeader};
+use crate::operate;
 use crate::outcome::{self, OutcomeWatch};
 use crate::problem::Problem;
 
@@ -166,8 +166,14 @@ pub(super) async fn send_message(
 fn check(request: SendRequest) -> Result<Draft, Problem> {
     let mut checks = Checks::new();
     let to = request.to.parse::<Address>();
-    if let Err(error) = &to {
-        checks.require(false, "to", &error.to_string());
+    match &to {
+        Ok(Address::Status) => checks.require(
+            false,
+            "to",
+            "must not be the place of status posts: POST …/statuses posts them",
+        ),
+        Ok(_) => {}
+        Err(error) => checks.require(false, "to", &error.to_string()),
     }
     let MessageKind::Text = request.kind;
     let body = request.text.map(|text| text.body);
@@ -184,7 +190,7 @@ fn check(request: SendRequest) -> Result<Draft, Problem> {
     for (index, mention) in request.mentions.iter().enumerate().take(MOST_MENTIONS) {
         match mention.parse() {
             Ok(person @ (Address::Phone(_) | Address::Lid(_))) => mentions.push(person),
-            Ok(Address::Group(_)) | Err(_) => {
+            Ok(_) | Err(_) => {
                 checks.require(false, &format!("mentions[{index}]"), "must be a person's address");
             }
         }
@@ -230,6 +236,7 @@ async fn store(
         Some(answered) => Some(quote(transaction, session, answered).await?),
         None => None,
     };
+    let content = Content::text(draft.body);
     let message = Message {
         id: MessageId::generate(),
         session_id: session,
@@ -237,8 +244,8 @@ async fn store(
         chat: Party::new(&draft.to, None),
         from: account,
         from_me: true,
-        kind: "text".to_owned(),
-        content: text_content(&draft.body),
+        kind: content.kind().to_owned(),
+        content: content.to_map(),
         context: quote.as_ref().map(|quote| MessageContext {
             wa_message_id: quote.wa_message_id.clone(),
         }),
@@ -246,14 +253,11 @@ async fn store(
         error: None,
         timestamp: Utc::now(),
     };
-    let command = Command::SendMessage(SendMessage {
-        message_id: message.id,
-        wa_message_id: message.wa_message_id.clone(),
-        to: draft.to,
-        content: Content::Text { body: draft.body },
+    let command = Command::SendMessage(Box::new(SendMessage {
         quote,
         mentions: draft.mentions,
-    });
+        ..SendMessage::new(message.id, message.wa_message_id.clone(), draft.to, content)
+    }));
     let accepted = intake::append(transaction, &opened, id, command).await?;
     transaction.insert_outgoing_message(&message, id).await?;
     let answer = Answer::json(
@@ -272,19 +276,11 @@ async fn store(
 
 /// The account that will send, if the session can send at all. A connection that is lost for a while does not matter: the message waits.
 fn sending_account(session: &Session) -> Result<Party, Problem> {
-    let Some(account) = &session.account else {
-        return Err(Problem::new(
-            Code::SessionNotPaired,
-            "Link an account first: GET …/qr or POST …/pairing-code.",
-        ));
-    };
-    if session.goal != Goal::Started {
-        return Err(Problem::new(
-            Code::SessionNotStarted,
-            format!("The session is {}: start it first.", session.goal),
-        ));
-    }
-    Ok(account.clone())
+    operate::require_usable(session)?;
+    session
+        .account
+        .clone()
+        .ok_or_else(|| Problem::internal(anyhow::anyhow!("a usable session has an account")))
 }
 
 /// What an answer shows of the message that it answers.
@@ -296,6 +292,7 @@ async fn quote(transaction: &mut TenantTransaction, session: SessionId, answered
         wa_message_id: message.wa_message_id,
         author: message.from.jid.parse().map_err(|_| unknown())?,
         text: text.and_then(|body| body.as_str()).unwrap_or_default().to_owned(),
+        content: Content::of_map(&message.content).map(Box::new),
     })
 }
 

@@ -1,15 +1,12 @@
 //! `GET /v1/sessions/{id}/status`: the truth from the worker that holds the session, or what was last written.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
 use shared::ids::{SessionId, WorkerId};
-use shared::query::{Answer, LiveStatus, Query, Question};
+use shared::query::{Answer, LiveStatus, Query};
 use shared::session::SessionStatus;
 use shared::store::sessions::Session;
-use shared::subject;
 use utoipa::ToSchema;
 
 use super::SessionPath;
@@ -18,10 +15,8 @@ use crate::auth::SessionCall;
 use crate::auth::permission::ReadSessions;
 use crate::database::promptly;
 use crate::http::timestamp::Timestamp;
+use crate::look_up;
 use crate::problem::Problem;
-
-/// How long the holder may take to answer.
-const QUESTION_DEADLINE: Duration = Duration::from_secs(1);
 
 /// How a session is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,21 +96,8 @@ pub(super) async fn get_session_status(
 
 /// Asks the holder; `None` when it does not answer in time or does not hold the session any more.
 async fn ask(app: &App, holder: WorkerId, session: SessionId) -> Option<LiveStatus> {
-    if !app.broker().is_connected() {
-        return None;
-    }
-    let question = Question {
-        session_id: session,
-        query: Query::Status,
-    };
-    let payload = serde_json::to_vec(&question).ok()?;
-    let asking = app
-        .broker()
-        .client()
-        .request(subject::queries_of(app.region(), holder), payload.into());
-    let reply = tokio::time::timeout(QUESTION_DEADLINE, asking).await.ok()?.ok()?;
-    match serde_json::from_slice(&reply.payload).ok()? {
+    match look_up::ask(app, holder, session, Query::Status, look_up::AT_ONCE).await? {
         Answer::Status(status) => Some(status),
-        Answer::NotHeld => None,
+        Answer::NotHeld | Answer::Found { .. } | Answer::Refused { .. } => None,
     }
 }

@@ -89,9 +89,11 @@ fn goal(command: &Command) -> Goal {
         Command::Stop => Goal::Stopping,
         Command::Logout => Goal::LoggingOut,
         Command::Delete => Goal::Deleting,
-        Command::Start | Command::Restart | Command::RequestPairingCode { .. } | Command::SendMessage(_) => {
-            Goal::Started
-        }
+        Command::Start
+        | Command::Restart
+        | Command::RequestPairingCode { .. }
+        | Command::SendMessage(_)
+        | Command::Operation(_) => Goal::Started,
     }
 }
 

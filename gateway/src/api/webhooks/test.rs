@@ -1,16 +1,15 @@
 //! `POST /v1/webhooks/{id}/test`: an event of no session, for one webhook, delivered like any other.
 
 use axum::extract::State;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use http::StatusCode;
 use serde::Serialize;
-use shared::event::{Envelope, EventType};
-use shared::ids::{DeliveryId, EventId, Region, SessionId, TenantId, WebhookId};
+use shared::event::EventType;
+use shared::event::tenant::TenantEvent;
+use shared::ids::{DeliveryId, EventId, WebhookId};
 use shared::store::TenantTransaction;
-use shared::store::webhooks::deliveries::TestEvent;
 use shared::subject;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use super::WebhookPath;
 use crate::app::App;
@@ -71,55 +70,15 @@ async fn insert(
     webhook: WebhookId,
 ) -> Result<Answer, Problem> {
     super::find(transaction, webhook, call.within()).await?;
+    let data = serde_json::json!({ "webhook_id": webhook });
+    let event = TenantEvent::new(app.region(), call.tenant, EventType::WebhookTest, Utc::now(), &data)
+        .map_err(Problem::internal)?;
     let planned = TestPlanned {
         delivery_id: DeliveryId::generate(),
-        event_id: EventId::generate(),
+        event_id: event.id,
     };
-    let event = test_event(planned.event_id, call.tenant, app.region(), webhook, Utc::now())?;
     transaction
         .insert_test_delivery(webhook, planned.delivery_id, &event)
         .await?;
     Answer::json(StatusCode::ACCEPTED, &planned)
-}
-
-/// The envelope of a test: shaped like every other, of the session with the nil UUID, with the number 0.
-fn test_event(
-    id: EventId,
-    tenant: TenantId,
-    region: Region,
-    webhook: WebhookId,
-    timestamp: DateTime<Utc>,
-) -> Result<TestEvent, Problem> {
-    let event_type = EventType::WebhookTest.as_str();
-    let envelope = Envelope {
-        id,
-        event_type: event_type.to_owned(),
-        timestamp,
-        tenant_id: tenant,
-        session_id: SessionId::new(region, Uuid::nil()),
-        seq: 0,
-        data: serde_json::json!({ "webhook_id": webhook }),
-    };
-    Ok(TestEvent {
-        event: id,
-        event_type,
-        body: serde_json::to_string(&envelope).map_err(Problem::internal)?,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_looks_like_any_other_event() {
-        let webhook = WebhookId::generate();
-        let region = "eu1".parse().unwrap();
-        let event = test_event(EventId::generate(), TenantId::generate(), region, webhook, Utc::now()).unwrap();
-        let envelope: Envelope = serde_json::from_str(&event.body).unwrap();
-        assert_eq!(envelope.id, event.event);
-        assert_eq!((envelope.event_type.as_str(), envelope.seq), ("webhook.test", 0));
-        assert_eq!(envelope.session_id.uuid, Uuid::nil());
-        assert_eq!(envelope.data["webhook_id"], webhook.to_string());
-    }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::event::tenant::TenantEvent;
 use crate::ids::{DeliveryId, EventId, Region, SessionId, WebhookId};
 use crate::session::words;
 use crate::store::events::split_types;
@@ -66,17 +67,6 @@ pub struct Attempt {
     pub error: Option<String>,
     /// The first 1,024 characters of the answer.
     pub response: Option<String>,
-}
-
-/// An event that is made for one webhook alone.
-#[derive(Debug, Clone)]
-pub struct TestEvent {
-    /// The event's id.
-    pub event: EventId,
-    /// Its type.
-    pub event_type: &'static str,
-    /// The envelope.
-    pub body: String,
 }
 
 /// Which events are delivered again.
@@ -222,16 +212,16 @@ impl TenantTransaction {
         &mut self,
         webhook: WebhookId,
         delivery: DeliveryId,
-        event: &TestEvent,
+        event: &TenantEvent,
     ) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO delivery (id, tenant_id, webhook_id, event_id, session_id, event_type, body) VALUES ($1, $2, $3, $4, $5, $6, $7)",
             delivery.0,
             self.tenant.0,
             webhook.0,
-            event.event.0,
+            event.id.0,
             Uuid::nil(),
-            event.event_type,
+            event.event_type.as_str(),
             event.body
         )
         .execute(&mut *self.transaction)

@@ -40,11 +40,13 @@ pub enum Command {
     },
     /// Check and test everything: format, lints, licences, documentation, tests, stories. Needs no running stack and touches none.
     Test {
-        /// Tell only stories whose name contains this, and do nothing else.
+        /// Tell only stories whose name contains this, and do nothing else; `generated-requests`: only put generated requests to the API.
         filter: Vec<String>,
     },
     /// Record our SQL statements in `.sqlx`, which is needed after one has changed: builds check them by that record.
     Statements,
+    /// Write the table of what is tested by what (`tests/COVERAGE.md`) from the latest run of all stories.
+    Coverage,
     /// Measure, with programs as they are released, and print tables.
     Bench {
         /// What to measure; everything by default.

@@ -9,16 +9,21 @@ use anyhow::{Context as _, bail, ensure};
 
 use super::database::TestDatabase;
 use super::statements;
+use crate::coverage;
+use crate::fuzz::{self, Effort};
 use crate::nats;
 use crate::progress::{duration, heading, line, say};
 use crate::repository::{self, Profile, cargo};
 use crate::results::{Outcome, StoryResult, forget_results, read_results};
-use crate::stack::StackFolders;
+use crate::stack::{Stack, StackFolders};
 
 /// No stage takes longer: one that does hangs.
 const DEADLINE: Duration = Duration::from_secs(40 * 60);
 /// The licence checker's version, installed below `.local` when it is missing.
 const CARGO_DENY: &str = "0.20.2";
+
+/// The word that selects the stage of that name instead of stories.
+const GENERATED_REQUESTS: &str = "generated-requests";
 
 /// How a stage ended.
 enum Ending {
@@ -39,6 +44,10 @@ struct Stage {
 pub(super) async fn run(filter: &[String]) -> anyhow::Result<()> {
     let start = Instant::now();
     forget_results()?;
+    if filter == [GENERATED_REQUESTS] {
+        programs().await?;
+        return generated_requests().await;
+    }
     if !filter.is_empty() {
         return stories(filter).await;
     }
@@ -65,6 +74,21 @@ pub(super) async fn run(filter: &[String]) -> anyhow::Result<()> {
     } else {
         let ending = Ending::Left("the programs are not built".to_owned());
         finished("stories", Duration::ZERO, ending)
+    });
+    stages.push(if built {
+        stage("generated requests", generated_requests()).await
+    } else {
+        let ending = Ending::Left("the programs are not built".to_owned());
+        finished("generated requests", Duration::ZERO, ending)
+    });
+    stages.push(if built {
+        stage("every route, kind and event is covered", async {
+            coverage::check(&read_results()?)
+        })
+        .await
+    } else {
+        let ending = Ending::Left("the stories were not told".to_owned());
+        finished("every route, kind and event is covered", Duration::ZERO, ending)
     });
     summarise(&stages, start.elapsed())
 }
@@ -148,6 +172,19 @@ async fn stories(filter: &[String]) -> anyhow::Result<()> {
     let filter: Vec<&str> = filter.iter().map(String::as_str).collect();
     let arguments = [&["--"], &filter[..]].concat();
     cargo(&["test", "--test", "rookery-stories"], &arguments, &[]).await
+}
+
+/// Puts generated requests to a stack and checks the answers against the OpenAPI document.
+async fn generated_requests() -> anyhow::Result<()> {
+    let folders = StackFolders::of_this_run().await?;
+    let folder = folders.next();
+    let stack = Stack::builder(&folder)?.start().await?;
+    let outcome = fuzz::run(&stack, &folder, Effort::SHORT).await;
+    drop(stack);
+    if outcome.is_ok() {
+        std::fs::remove_dir_all(folders.root())?;
+    }
+    outcome
 }
 
 /// Runs cargo-deny, which is installed first when it is missing.

@@ -46,7 +46,15 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
         _ if rings => {}
         Some("server-error") => crate::phone::media_retry::ask(network, session, stanza),
         None | Some("inactive") => {
-            forward_in_chat(network, &session.account, session.device, &to, author.as_ref(), &ids, None);
+            forward_in_chat(
+                network,
+                &session.account,
+                session.device,
+                &to,
+                author.as_ref(),
+                &ids,
+                None,
+            );
         }
         Some(kind @ ("read" | "played")) => {
             let (receiver, device) = (&session.account, session.device);

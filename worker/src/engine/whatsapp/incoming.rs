@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use shared::address::Address;
 use shared::message::MessageStatus;
 use shared::store::records::Account;
-use wacore::proto_helpers::MessageExt as _;
 use wacore::types::events::{ConnectFailureReason, Event, EventHandler};
 use wacore::types::message::{MessageCategory, MessageInfo, MessageSource};
 use wacore::types::presence::{ChatPresence, ChatPresenceMedia, ReceiptType};
@@ -21,9 +20,9 @@ use whatsapp_rust::{Client, Jid, Server};
 use super::foreign::foreign;
 use super::tasks::SessionTasks;
 use super::transport::GatedTransportFactory;
-use crate::engine::{
-    EndReason, EngineEvent, IncomingContent, IncomingMessage, Listener, Person, PresenceChange, Receipt,
-};
+use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, PresenceChange, Receipt};
+
+mod content;
 
 /// Makes arrived messages durable before WhatsApp is told that they arrived.
 pub(super) struct Hook {
@@ -241,6 +240,8 @@ fn address(jid: &Jid) -> Option<Address> {
         Server::Pn | Server::Hosted | Server::Legacy => Some(Address::Phone(user)),
         Server::Lid | Server::HostedLid => Some(Address::Lid(user)),
         Server::Group => Some(Address::Group(user)),
+        Server::Newsletter => Some(Address::Newsletter(user)),
+        Server::Broadcast if user == "status" => Some(Address::Status),
         _ => None,
     }
 }
@@ -258,7 +259,7 @@ fn sender(source: &MessageSource) -> Option<Person> {
 
 /// The conversation. In a direct one it is the other person, whose second name the stanza gives as the sender's or the recipient's.
 fn chat(source: &MessageSource) -> Option<Person> {
-    if source.is_group {
+    if source.is_group || !(source.chat.is_pn() || source.chat.is_lid()) {
         return person(&source.chat, None);
     }
     let alternative = if source.is_from_me {
@@ -294,108 +295,24 @@ fn message(message: &wa::Message, info: &MessageInfo) -> Option<IncomingMessage>
     if info.category == MessageCategory::Peer {
         return None;
     }
-    let content = content(message);
-    if content == IncomingContent::Nothing {
-        return None;
-    }
-    let base = message.get_base_message();
-    let context = base
-        .extended_text_message
-        .as_option()
-        .and_then(|text| text.context_info.as_option())
-        .and_then(|context| context.stanza_id.as_deref())
-        .map(foreign);
+    let content = content::of(message, &info.source)?;
     Some(IncomingMessage {
         wa_message_id: foreign(&info.id),
         chat: chat(&info.source)?,
         from: sender(&info.source)?,
         from_me: info.source.is_from_me,
         content,
-        context,
+        remote_media: content::remote_media(message),
+        context: content::answered(message),
         at: info.timestamp,
     })
-}
-
-fn content(message: &wa::Message) -> IncomingContent {
-    if let Some(edit) = edit(message) {
-        return edit;
-    }
-    let base = message.get_base_message();
-    if let Some(protocol) = base.protocol_message.as_option() {
-        return protocol_content(protocol);
-    }
-    if let Some(text) = base.text_content() {
-        return IncomingContent::Text(foreign(text));
-    }
-    if let Some(reaction) = base.reaction_message.as_option() {
-        let to = reaction
-            .key
-            .as_option()
-            .and_then(|key| key.id.as_deref())
-            .map(foreign)
-            .unwrap_or_default();
-        return IncomingContent::Reaction {
-            to,
-            emoji: reaction.text.as_deref().map(foreign).unwrap_or_default(),
-        };
-    }
-    let text = base.get_caption().map(foreign);
-    let kind = if base.image_message.is_set() {
-        "image"
-    } else if base.video_message.is_set() {
-        "video"
-    } else if base.audio_message.is_set() {
-        "audio"
-    } else if base.document_message.is_set() {
-        "document"
-    } else if base.sticker_message.is_set() {
-        "sticker"
-    } else if base.location_message.is_set() || base.live_location_message.is_set() {
-        "location"
-    } else if base.contact_message.is_set() || base.contacts_array_message.is_set() {
-        "contacts"
-    } else if base.poll_creation_message.is_set() || base.poll_creation_message_v3.is_set() {
-        "poll"
-    } else {
-        "unsupported"
-    };
-    IncomingContent::Other { kind, text }
-}
-
-/// An edit comes wrapped (`edited_message`) around the protocol message that carries it.
-fn edit(message: &wa::Message) -> Option<IncomingContent> {
-    let wrapped = message.edited_message.as_option()?.message.as_option()?;
-    Some(protocol_content(wrapped.protocol_message.as_option()?))
-}
-
-fn protocol_content(protocol: &wa::message::ProtocolMessage) -> IncomingContent {
-    use wa::message::protocol_message::Type;
-    let of = protocol.key.as_option().and_then(|key| key.id.as_deref());
-    let of = of.map(foreign);
-    match (protocol.r#type, of) {
-        (Some(Type::REVOKE), Some(of)) => IncomingContent::Revoke { of },
-        (Some(Type::MESSAGE_EDIT), Some(of)) => match protocol
-            .edited_message
-            .as_option()
-            .and_then(|edited| edited.text_content())
-        {
-            Some(text) => IncomingContent::Edit {
-                of,
-                text: foreign(text),
-            },
-            None => IncomingContent::Other {
-                kind: "unsupported",
-                text: None,
-            },
-        },
-        _ => IncomingContent::Nothing,
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use chrono::Utc;
+    use shared::content::Content;
 
     fn info(from_me: bool) -> MessageInfo {
         let mut info = MessageInfo {
@@ -420,7 +337,7 @@ mod tests {
             ..Default::default()
         };
         let message = message(&text, &info(false)).unwrap();
-        assert_eq!(message.content, IncomingContent::Text("Hello".into()));
+        assert_eq!(message.content, Content::text("Hello"));
         assert_eq!(message.from.address, Address::Lid("100000000001001".into()));
         assert_eq!(message.from.alternative, Some(Address::Phone("15550001001".into())));
         assert_eq!(message.chat, message.from, "a direct conversation is the other person");
@@ -436,7 +353,7 @@ mod tests {
         hostile.id = "3EB0\0".into();
         let text = message(&text, &hostile).unwrap();
         assert_eq!(text.wa_message_id, "3EB0\u{FFFD}");
-        assert_eq!(text.content, IncomingContent::Text("a\u{FFFD}b".into()));
+        assert_eq!(text.content, Content::text("a\u{FFFD}b"));
 
         let reaction = wa::Message {
             reaction_message: buffa::MessageField::some(wa::message::ReactionMessage {
@@ -449,11 +366,11 @@ mod tests {
             }),
             ..Default::default()
         };
-        let expected = IncomingContent::Reaction {
-            to: "\u{FFFD}".into(),
-            emoji: "\u{FFFD}".into(),
+        let Content::Reaction(reaction) = message(&reaction, &info(false)).unwrap().content else {
+            panic!("a reaction is a reaction");
         };
-        assert_eq!(message(&reaction, &info(false)).unwrap().content, expected);
+        assert_eq!(reaction.message.wa_message_id, "\u{FFFD}");
+        assert_eq!(reaction.emoji, "\u{FFFD}");
     }
 
     #[test]
@@ -475,12 +392,6 @@ mod tests {
     #[test]
     fn an_unknown_kind_is_shown_rather_than_lost() {
         let message = message(&wa::Message::default(), &info(false)).unwrap();
-        assert_eq!(
-            message.content,
-            IncomingContent::Other {
-                kind: "unsupported",
-                text: None
-            }
-        );
+        assert_eq!(message.content.kind(), "unsupported");
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use shared::address::Address;
-use shared::command::{Content, SendMessage};
+use shared::command::SendMessage;
+use shared::content::Content;
 use wacore::store::device::DevicePropsOverride;
 use waproto::whatsapp as wa;
 use whatsapp_rust::{Client, Jid, SendOptions};
@@ -28,7 +29,8 @@ pub(super) fn jid(address: &Address) -> Result<Jid, String> {
 /// Encrypts the message and writes it to the socket, under the id that was fixed when it was accepted.
 pub(super) async fn send(client: &Arc<Client>, to: Jid, message: &SendMessage) -> Result<(), SendError> {
     let options = SendOptions::default().with_message_id(message.wa_message_id.clone());
-    match client.send_message_with_options(to, body(message), options).await {
+    let body = body(message).map_err(SendError::Refused)?;
+    match client.send_message_with_options(to, body, options).await {
         Ok(_) => Ok(()),
         Err(error) => Err(classify(&error)),
     }
@@ -43,23 +45,29 @@ fn classify(error: &whatsapp_rust::SendError) -> SendError {
     }
 }
 
-fn body(message: &SendMessage) -> wa::Message {
-    let Content::Text { body } = &message.content;
+fn body(message: &SendMessage) -> Result<wa::Message, String> {
+    let Content::Text(text) = &message.content else {
+        return Err(format!(
+            "this version does not send messages of the kind {}",
+            message.content.kind()
+        ));
+    };
+    let body = &text.body;
     let context = context(message);
     if let Some(context) = context {
-        return wa::Message {
+        return Ok(wa::Message {
             extended_text_message: buffa::MessageField::some(wa::message::ExtendedTextMessage {
                 text: Some(body.clone()),
                 context_info: buffa::MessageField::some(context),
                 ..Default::default()
             }),
             ..Default::default()
-        };
+        });
     }
-    wa::Message {
+    Ok(wa::Message {
         conversation: Some(body.clone()),
         ..Default::default()
-    }
+    })
 }
 
 fn context(message: &SendMessage) -> Option<wa::ContextInfo> {
@@ -89,18 +97,20 @@ mod tests {
 
     fn message(quote: Option<Quote>, mentions: Vec<Address>) -> SendMessage {
         SendMessage {
-            message_id: MessageId::generate(),
-            wa_message_id: "3EB0AABBCCDDEEFF001122".into(),
-            to: "15550001001".parse().unwrap(),
-            content: Content::Text { body: "Hello".into() },
             quote,
             mentions,
+            ..SendMessage::new(
+                MessageId::generate(),
+                "3EB0AABBCCDDEEFF001122".into(),
+                "15550001001".parse().unwrap(),
+                Content::text("Hello"),
+            )
         }
     }
 
     #[test]
     fn plain_text_stays_plain() {
-        let body = body(&message(None, Vec::new()));
+        let body = body(&message(None, Vec::new())).unwrap();
         assert_eq!(body.conversation.as_deref(), Some("Hello"));
         assert!(!body.extended_text_message.is_set());
     }
@@ -111,8 +121,9 @@ mod tests {
             wa_message_id: "3EB01".into(),
             author: "15550001002".parse().unwrap(),
             text: "Hi".into(),
+            content: None,
         };
-        let body = body(&message(Some(quote), vec!["15550001003".parse().unwrap()]));
+        let body = body(&message(Some(quote), vec!["15550001003".parse().unwrap()])).unwrap();
         let text = body.extended_text_message.as_option().unwrap();
         assert_eq!(text.text.as_deref(), Some("Hello"));
         let context = text.context_info.as_option().unwrap();

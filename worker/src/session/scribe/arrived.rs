@@ -1,25 +1,20 @@
 //! Messages that arrived, or that another device of the account has sent, as facts to store.
 
-use serde_json::{Map, Value, json};
 use shared::address::Address;
+use shared::content::Content;
 use shared::event::{Event, MessageEdited, MessageReaction, MessageReference, MessageRevoked};
 use shared::ids::MessageId;
-use shared::message::{Message, MessageContext, MessageStatus, text_content};
+use shared::message::{Message, MessageContext, MessageStatus};
 use shared::store::records::NewMessage;
 
 use super::{MessageIds, Scribe, Writing, party};
-use crate::engine::{IncomingContent, IncomingMessage};
+use crate::engine::IncomingMessage;
 
 impl Scribe {
     /// WhatsApp's id of the message for which [`Scribe::message`] will want our id.
     #[must_use]
     pub fn message_reference(message: &IncomingMessage) -> Option<&String> {
-        match &message.content {
-            IncomingContent::Reaction { to: id, .. }
-            | IncomingContent::Edit { of: id, .. }
-            | IncomingContent::Revoke { of: id } => Some(id),
-            _ => None,
-        }
+        message.content.target().map(|key| &key.wa_message_id)
     }
 
     /// Writes up a message that arrived, or that another device of the account has sent.
@@ -40,35 +35,33 @@ impl Scribe {
             wa_message_id: id.clone(),
             chat: chat.clone(),
         };
-        let (kind, content) = match &incoming.content {
-            IncomingContent::Nothing => return,
-            IncomingContent::Reaction { to, emoji } => {
+        match &incoming.content {
+            Content::Reaction(reaction) => {
                 let event = Event::MessageReaction(MessageReaction {
-                    message: reference(to),
+                    message: reference(&reaction.message.wa_message_id),
                     from,
-                    emoji: emoji.clone(),
+                    emoji: reaction.emoji.clone(),
                 });
                 return self.event_at(writing, &event, incoming.at, key("reaction"));
             }
-            IncomingContent::Edit { of, text } => {
+            Content::Edit(edit) => {
                 let event = Event::MessageEdited(MessageEdited {
-                    message: reference(of),
+                    message: reference(&edit.message.wa_message_id),
                     from,
-                    kind: "text".to_owned(),
-                    content: text_content(text),
+                    kind: edit.content.kind().to_owned(),
+                    content: edit.content.to_map(),
                 });
                 return self.event_at(writing, &event, incoming.at, key("edit"));
             }
-            IncomingContent::Revoke { of } => {
+            Content::Revoke(revoke) => {
                 let event = Event::MessageRevoked(MessageRevoked {
-                    message: reference(of),
+                    message: reference(&revoke.message.wa_message_id),
                     from,
                 });
                 return self.event_at(writing, &event, incoming.at, key("revoke"));
             }
-            IncomingContent::Text(text) => ("text", text_content(text)),
-            IncomingContent::Other { kind, text } => (*kind, other_content(kind, text.as_deref())),
-        };
+            _ => {}
+        }
         let message = Message {
             id: MessageId::generate(),
             session_id: self.session,
@@ -76,8 +69,8 @@ impl Scribe {
             chat,
             from,
             from_me: incoming.from_me,
-            kind: kind.to_owned(),
-            content,
+            kind: incoming.content.kind().to_owned(),
+            content: incoming.content.to_map(),
             context: incoming.context.as_ref().map(|id| MessageContext {
                 wa_message_id: id.clone(),
             }),
@@ -97,11 +90,4 @@ impl Scribe {
         };
         self.event_at(writing, &event, incoming.at, key("message"));
     }
-}
-
-fn other_content(kind: &str, text: Option<&str>) -> Map<String, Value> {
-    let mut content = Map::new();
-    let value = text.map_or_else(|| json!({}), |text| json!({ "caption": text }));
-    content.insert(kind.to_owned(), value);
-    content
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::*;
-use crate::engine::{IncomingContent, IncomingMessage, Receipt};
+use crate::engine::{IncomingMessage, Receipt};
+use shared::content::Content;
 
 struct Desk {
     scribe: Scribe,
@@ -69,14 +70,12 @@ fn data(writing: &Writing, index: usize) -> Value {
 }
 
 fn send(desk: &Desk, sequence: i64, wa_id: &str) -> SendMessage {
-    let message = SendMessage {
-        message_id: MessageId::generate(),
-        wa_message_id: wa_id.into(),
-        to: "15550001001".parse().unwrap(),
-        content: Content::Text { body: "Hello".into() },
-        quote: None,
-        mentions: Vec::new(),
-    };
+    let message = SendMessage::new(
+        MessageId::generate(),
+        wa_id.into(),
+        "15550001001".parse().unwrap(),
+        Content::text("Hello"),
+    );
     desk.outgoing
         .lock()
         .add(sequence, CommandId::generate(), message.clone(), false);
@@ -219,7 +218,8 @@ fn a_redelivered_message_has_the_same_key() {
         chat: person("15550001001"),
         from: person("15550001001"),
         from_me: false,
-        content: IncomingContent::Text("\u{202E}\"quotes\"".into()),
+        content: Content::text("\u{202E}\"quotes\""),
+        remote_media: None,
         context: None,
         at: Utc::now(),
     };
@@ -241,7 +241,8 @@ fn the_accounts_own_message_from_its_phone_is_a_sent_one() {
         chat: person("15550001001"),
         from: person("15550009999"),
         from_me: true,
-        content: IncomingContent::Text("from my phone".into()),
+        content: Content::text("from my phone"),
+        remote_media: None,
         context: Some("3EB0A".into()),
         at: Utc::now(),
     };
