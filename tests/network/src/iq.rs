@@ -10,7 +10,7 @@ use wacore_binary::Node;
 use crate::network::Network;
 use crate::node::{attribute, attribute_is, child, error, result};
 use crate::stanza::Session;
-use crate::{app_state, devices, groups, messages, prekeys, settings, usync};
+use crate::{app_state, devices, groups, messages, mex, newsletters, prekeys, settings, usync};
 
 /// Answers one request. Groups, media, pictures and newsletters get their own lines here when they exist.
 pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node> {
@@ -27,6 +27,8 @@ pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node>
         ("usync", _) => usync::answer(network, session, iq),
         ("w:sync:app:state", _) => app_state::answer(network, session, iq),
         ("md", true) => return devices::answer(network, session, iq),
+        ("w:mex", _) => mex::answer(network, session, iq),
+        ("newsletter", _) => newsletters::request::answer(network, session, iq),
         ("w:g2", _) => groups::request::answer(network, session, iq),
         ("abt", _) => settings::properties(iq),
         ("blocklist", false) => settings::block_list(iq),

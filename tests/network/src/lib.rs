@@ -7,7 +7,8 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`groups`], [`status`], [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
+//! [`messages`], [`groups`], [`status`], [`newsletters`], [`mex`],
+//! [`presence`], [`app_state`], [`devices`], [`settings`]. People and their devices are in [`accounts`],
 //! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
@@ -33,7 +34,9 @@ pub mod ledger;
 pub mod limits;
 pub mod login;
 pub mod messages;
+pub mod mex;
 pub mod network;
+pub mod newsletters;
 pub mod node;
 pub mod pairing;
 pub mod phone;

@@ -16,6 +16,7 @@ use crate::faults::Faults;
 use crate::groups::Groups;
 use crate::keys::Seed;
 use crate::ledger::Ledger;
+use crate::newsletters::Newsletters;
 use crate::pairing::Pairings;
 use crate::phone::clock::PhoneClock;
 use crate::socket::SocketId;
@@ -77,6 +78,8 @@ pub struct Network {
     pub accounts: Directory,
     /// The groups.
     pub groups: Groups,
+    /// The newsletters.
+    pub newsletters: Newsletters,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -107,6 +110,7 @@ impl Network {
         let network = Arc::new(Self {
             accounts: Directory::default(),
             groups: Groups::default(),
+            newsletters: Newsletters::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),

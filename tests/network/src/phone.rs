@@ -10,6 +10,7 @@ pub mod bootstrap;
 pub mod clock;
 pub mod group;
 pub mod inbox;
+pub mod newsletter;
 pub mod outbox;
 pub mod peer;
 pub mod plaintext;

@@ -304,7 +304,11 @@ pub fn everybody(actor: Actor<'_>, table: &Table, parent: GroupId) -> Result<Nod
             people.push(Arc::clone(&member.account));
         }
     }
-    let role = |account: &Account| community.member(account.number).map_or(Role::Member, |member| member.role);
+    let role = |account: &Account| {
+        community
+            .member(account.number)
+            .map_or(Role::Member, |member| member.role)
+    };
     let participants = people
         .iter()
         .map(|account| describe::participant(community, account, role(account)));

@@ -102,7 +102,9 @@ fn properties(group: &Group) -> Vec<Node> {
     if let Some(parent) = group.parent {
         let builder = NodeBuilder::new("parent");
         nodes.push(if parent.closed {
-            builder.attr("default_membership_approval_mode", "request_required").build()
+            builder
+                .attr("default_membership_approval_mode", "request_required")
+                .build()
         } else {
             builder.build()
         });

@@ -253,8 +253,7 @@ impl Group {
             account: Arc::clone(account),
             role,
         });
-        self.requests
-            .retain(|request| request.account.number != account.number);
+        self.requests.retain(|request| request.account.number != account.number);
         self.invitations
             .retain(|_, invitation| invitation.invited != account.number);
         true

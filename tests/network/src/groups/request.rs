@@ -138,9 +138,7 @@ fn change(actor: Actor<'_>, table: &mut Table, id: GroupId, request: &Node) -> A
             codes("revoke", invited.into_iter().map(|jid| (jid, None)))
         }
         "membership_requests_action" => requests_action(actor, table, id, request)?,
-        "cancel_membership_requests" => {
-            codes("cancel_membership_requests", requests::cancel(actor, table, id)?)
-        }
+        "cancel_membership_requests" => codes("cancel_membership_requests", requests::cancel(actor, table, id)?),
         "links" => {
             let groups = groups_in(child(request, "link").ok_or(Refusal::Malformed)?);
             let link = linked("link", "link_type", community::link(actor, table, id, &groups)?);

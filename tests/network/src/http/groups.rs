@@ -113,7 +113,9 @@ pub(super) async fn create(
         ..NewGroup::default()
     };
     let (id, outcomes) = act(&network, &account, |actor, table| found(actor, table, group))?;
-    Ok(Json(json!({ "id": id.jid().to_string(), "participants": tell_all(&outcomes) })))
+    Ok(Json(
+        json!({ "id": id.jid().to_string(), "participants": tell_all(&outcomes) }),
+    ))
 }
 
 fn tell_all(outcomes: &[Outcome]) -> Vec<Value> {
@@ -137,7 +139,12 @@ fn tell_codes(outcomes: &[(Jid, Option<u16>)]) -> Vec<Value> {
 
 /// `GET /groups`: the identifiers of all groups.
 pub(super) async fn list(State(network): State<Arc<Network>>) -> Json<Value> {
-    let groups: Vec<String> = network.groups.lock().all().map(|group| group.jid().to_string()).collect();
+    let groups: Vec<String> = network
+        .groups
+        .lock()
+        .all()
+        .map(|group| group.jid().to_string())
+        .collect();
     Json(json!({ "groups": groups }))
 }
 
@@ -328,7 +335,9 @@ pub(super) async fn join(
         None => invites::join(actor, table, &wanted.code),
     })?;
     let is_member = matches!(joined, Joined::Member(_));
-    Ok(Json(json!({ "id": joined.group().jid().to_string(), "member": is_member })))
+    Ok(Json(
+        json!({ "id": joined.group().jid().to_string(), "member": is_member }),
+    ))
 }
 
 #[derive(Debug, Deserialize)]

@@ -280,13 +280,15 @@ fn senders_of(account: &Account, read: &Read) -> Result<Vec<(ChatAndSender, Vec<
             let chat = message.chat.parse().ok().filter(is_shared_chat);
             (chat.unwrap_or_else(|| message.sender.clone()), message.sender.clone())
         });
-        let sender = known.or_else(|| fallback.clone().map(|from| (from.clone(), from))).ok_or_else(|| {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "unknown_message",
-                format!("the phone has no message {id}"),
-            )
-        })?;
+        let sender = known
+            .or_else(|| fallback.clone().map(|from| (from.clone(), from)))
+            .ok_or_else(|| {
+                Problem::new(
+                    StatusCode::NOT_FOUND,
+                    "unknown_message",
+                    format!("the phone has no message {id}"),
+                )
+            })?;
         match senders.iter_mut().find(|(known, _)| *known == sender) {
             Some((_, ids)) => ids.push(id.clone()),
             None => senders.push((sender, vec![id.clone()])),

@@ -72,7 +72,9 @@ fn read(stanza: &Node) -> Option<Read> {
         let part = accept::read_targeted(stanza, &target)?;
         return Some((vec![part], None, Some(target)));
     }
-    let parts = child(stanza, "participants").map(accept::read_participants).unwrap_or_default();
+    let parts = child(stanza, "participants")
+        .map(accept::read_participants)
+        .unwrap_or_default();
     let shared = children_of(stanza, "enc")
         .find(|enc| attribute_is(enc, "type", "skmsg"))
         .cloned();

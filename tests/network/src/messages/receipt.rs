@@ -42,7 +42,15 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
     let author = address(stanza, "participant");
     match kind.as_deref() {
         None | Some("inactive") => {
-            forward_in_chat(network, &session.account, session.device, &to, author.as_ref(), &ids, None);
+            forward_in_chat(
+                network,
+                &session.account,
+                session.device,
+                &to,
+                author.as_ref(),
+                &ids,
+                None,
+            );
         }
         Some(kind @ ("read" | "played")) => {
             let (receiver, device) = (&session.account, session.device);

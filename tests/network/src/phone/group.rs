@@ -70,7 +70,15 @@ pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) 
         tracing::warn!("a phone cannot encrypt for a chat");
         return;
     };
-    hand_out(network, account, &sent, parts, Some(enc), spelling, Audience::People(people));
+    hand_out(
+        network,
+        account,
+        &sent,
+        parts,
+        Some(enc),
+        spelling,
+        Audience::People(people),
+    );
 }
 
 /// The message; for what is about somebody else's message, with its author.
@@ -257,7 +265,10 @@ fn decrypt(
     chat: &Jid,
     enc: &Node,
 ) -> Result<Option<Message>, SignalProtocolError> {
-    let (kind, bytes) = (attribute(enc, "type").unwrap_or_default(), content(enc).unwrap_or_default());
+    let (kind, bytes) = (
+        attribute(enc, "type").unwrap_or_default(),
+        content(enc).unwrap_or_default(),
+    );
     let device = sender.account.device_address(sender.jid.device);
     let keys = PhoneKeys::of(&network.seed, account);
     let mut phone = account.phone();

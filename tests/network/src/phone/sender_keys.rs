@@ -33,7 +33,11 @@ impl SenderKeys {
             holders.clear();
             self.table.0.remove(name(chat, own).cache_key());
         }
-        devices.iter().filter(|device| !holders.contains(device)).copied().collect()
+        devices
+            .iter()
+            .filter(|device| !holders.contains(device))
+            .copied()
+            .collect()
     }
 
     /// Remembers that a device was given the phone's own key.

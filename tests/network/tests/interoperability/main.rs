@@ -14,6 +14,7 @@ mod devices;
 mod groups;
 mod load;
 mod messages;
+mod newsletters;
 mod pairing;
 mod protocol;
 mod settings;

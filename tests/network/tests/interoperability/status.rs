@@ -48,7 +48,9 @@ async fn a_phone_shows_a_status_and_takes_it_back() {
     let (ada, grace) = (world.person().await, world.person().await);
     let (mut of_grace, _credentials) = Baileys::paired(&world, &grace).await;
     let path = format!("/phones/{}/status", ada.number);
-    let shown = world.post(&path, json!({ "to": [grace.number], "text": "at work" })).await;
+    let shown = world
+        .post(&path, json!({ "to": [grace.number], "text": "at work" }))
+        .await;
     let message = of_grace.text("at work").await;
     assert_eq!((&message["id"], &message["from"]), (&shown["id"], &json!(STATUS)));
     of_grace
@@ -63,6 +65,8 @@ async fn a_phone_shows_a_status_and_takes_it_back() {
     world.post(&format!("/phones/{}/messages", ada.number), revoke).await;
     let id = shown["id"].as_str().unwrap().to_owned();
     of_grace
-        .wait("the revocation", |event| event["event"] == "update" && event["id"] == id && event["revoked"] == true)
+        .wait("the revocation", |event| {
+            event["event"] == "update" && event["id"] == id && event["revoked"] == true
+        })
         .await;
 }
