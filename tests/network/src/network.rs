@@ -22,6 +22,7 @@ use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::media::MediaStore;
 use crate::media::tls::Certificates;
+use crate::newsletters::Newsletters;
 use crate::pairing::Pairings;
 use crate::people::pictures::Gallery;
 use crate::phone::clock::PhoneClock;
@@ -102,6 +103,8 @@ pub struct Network {
     pub accounts: Directory,
     /// The groups.
     pub groups: Groups,
+    /// The newsletters.
+    pub newsletters: Newsletters,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -150,6 +153,7 @@ impl Network {
         let network = Arc::new(Self {
             accounts: Directory::default(),
             groups: Groups::default(),
+            newsletters: Newsletters::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),

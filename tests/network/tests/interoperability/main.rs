@@ -18,6 +18,7 @@ mod history;
 mod load;
 mod media;
 mod messages;
+mod newsletters;
 mod pairing;
 mod people;
 mod protocol;
