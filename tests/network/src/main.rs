@@ -79,6 +79,10 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_EVERYBODY_ACQUAINTED")]
     everybody_acquainted: bool,
 
+    /// Phones send no delivery receipts: only companions do.
+    #[arg(long, env = "ROOKERY_NETWORK_SILENT_PHONES")]
+    silent_phones: bool,
+
     /// The format of the logs.
     #[arg(long, env = "ROOKERY_NETWORK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
@@ -118,6 +122,7 @@ async fn main() -> anyhow::Result<()> {
         lid_migrated: arguments.lid_migrated,
         typing_lifetime: Duration::try_from_secs_f64(arguments.typing_lifetime)?,
         everybody_acquainted: arguments.everybody_acquainted,
+        silent_phones: arguments.silent_phones,
     })
     .await?;
     announce(&running);

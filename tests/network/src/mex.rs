@@ -118,6 +118,7 @@ fn list(table: &Table, parent: GroupId, default: bool) -> Vec<Value> {
                 "subject": { "value": group.subject.text },
                 "total_participants_count": group.members.len(),
                 "creation_time": group.created.to_string(),
+                "properties": { "general_chat": group.general_chat },
             })
         })
         .collect()

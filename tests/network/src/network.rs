@@ -68,6 +68,8 @@ pub struct Config {
     pub typing_lifetime: Duration,
     /// Whether everybody hears of everybody's new about text and picture, not only those who asked for the account before.
     pub everybody_acquainted: bool,
+    /// Whether phones keep to themselves that a message has arrived, so that only companions acknowledge it.
+    pub silent_phones: bool,
 }
 
 impl Default for Config {
@@ -89,6 +91,7 @@ impl Default for Config {
             lid_migrated: false,
             typing_lifetime: Duration::ZERO,
             everybody_acquainted: false,
+            silent_phones: false,
         }
     }
 }

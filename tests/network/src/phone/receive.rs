@@ -168,7 +168,8 @@ pub(super) fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid
 
 /// Tells the author that the message has arrived, a moment later.
 fn acknowledge(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, stanza: &Node) {
-    let Some(id) = attribute(stanza, "id").map(std::borrow::Cow::into_owned) else {
+    let id = attribute(stanza, "id").filter(|_| !network.config.silent_phones);
+    let Some(id) = id.map(std::borrow::Cow::into_owned) else {
         return;
     };
     let (account, to) = (Arc::clone(account), to.clone());
