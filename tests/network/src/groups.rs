@@ -199,3 +199,6 @@ impl Actor<'_> {
 pub fn is_group(jid: &Jid) -> bool {
     GroupId::of(jid).is_some()
 }
+
+#[cfg(test)]
+mod tests;

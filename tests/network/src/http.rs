@@ -31,7 +31,7 @@
 //! | `POST /phones/{number}/disappearing` | `{seconds}`: the timer for new chats |
 //! | `POST /phones/{number}/app-state` | `{action, …}`, see [`crate::app_state::changes::Action`] → `{collection, version, index}` |
 //! | `GET /phones/{number}/app-state?collection=&after=` | → `{mutations, present}`: all changes, decrypted, and what is in force |
-//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?}`: what companions get that are linked later |
+//! | `POST /phones/{number}/history` | `{chats: [{id, name?, unread?, archived?, pinned?, messages: [{id?, from_me?, text \| message \| info, timestamp?, …}]}], push_names?, initial?, unasked?, part_size?, inline?}`: what companions get that are linked later |
 //! | `GET /pictures/{id}/{kind}` | → the bytes of a profile picture |
 //! | `POST /phones/{number}/unlink` | `{device?}` → `{unlinked}`: one companion or all of them are logged out |
 //! | `POST /phones/{number}/online` | `{online}`: a phone that is offline holds what comes and what it is to send |
@@ -45,6 +45,10 @@
 //! | `POST /phones/{number}/join-group` | `{code, group?}` → `{id, member}`; not a member yet where an admin must approve |
 //! | `POST /phones/{number}/group-privacy` | `{open}`: whether others may add this person to groups |
 //! | `POST /phones/{number}/status` | `{to: [address], text}` → `{id}` |
+//! | `POST /phones/{number}/newsletters` | `{name, description?}` → `{id, invite_code}`; then `POST /phones/{number}/messages` writes in it |
+//! | `POST /phones/{number}/newsletters/{id}/following` | `{follow}` |
+//! | `POST /phones/{number}/newsletters/{id}/reactions` | `{server_id, emoji?}`; without an emoji it is taken back |
+//! | `GET /newsletters/{id}` | → the newsletter with its followers and messages |
 //! | `GET /groups` · `GET /groups/{id}` | → `{groups}` · the group with its members, settings and requests |
 //! | `POST /provision` | `{count, prefix?, phone?}` → `{accounts}`: linked accounts with their companions' credentials |
 //! | `POST /faults`, `GET`, `DELETE` | see [`crate::faults`]: `{kind, session?, count?, delay_ms?, code?, conflict?}` → `{fault, affected}` |
@@ -58,6 +62,7 @@ pub mod faults;
 pub mod groups;
 pub mod history;
 pub mod media;
+pub mod newsletters;
 pub mod people;
 pub mod phones;
 pub mod problem;
@@ -135,6 +140,10 @@ fn router(network: Arc<Network>) -> Router {
         .route("/phones/{number}/join-group", post(groups::join))
         .route("/phones/{number}/group-privacy", post(groups::privacy))
         .route("/phones/{number}/status", post(status::post))
+        .route("/phones/{number}/newsletters", post(newsletters::create))
+        .route("/phones/{number}/newsletters/{id}/following", post(newsletters::follow))
+        .route("/phones/{number}/newsletters/{id}/reactions", post(newsletters::react))
+        .route("/newsletters/{id}", get(newsletters::describe))
         .route("/groups", get(groups::list))
         .route("/groups/{id}", get(groups::describe))
         .route("/admin/mock-phone/scan-qr", post(admin::scan_by_push_name))

@@ -10,9 +10,9 @@ use wacore_binary::Node;
 use crate::network::Network;
 use crate::node::{attribute, attribute_is, child, error, result};
 use crate::stanza::Session;
-use crate::{app_state, devices, groups, messages, people, prekeys, settings, usync};
+use crate::{app_state, devices, groups, messages, mex, newsletters, people, prekeys, settings, usync};
 
-/// Answers one request. Groups and newsletters get their own lines here when they exist.
+/// Answers one request.
 pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node> {
     if attribute_is(iq, "type", "result") || attribute_is(iq, "type", "error") {
         return Vec::new();
@@ -27,6 +27,8 @@ pub fn handle(network: &Arc<Network>, session: &Session, iq: &Node) -> Vec<Node>
         ("usync", _) => usync::answer(network, session, iq),
         ("w:sync:app:state", _) => app_state::answer(network, session, iq),
         ("md", true) => return devices::answer(network, session, iq),
+        ("w:mex", _) => mex::answer(network, session, iq),
+        ("newsletter", _) => newsletters::request::answer(network, session, iq),
         ("w:g2", _) => groups::request::answer(network, session, iq),
         ("abt", _) => settings::properties(session, iq),
         ("w:m", _) => settings::media_connection(network, session, iq),

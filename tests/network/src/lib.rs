@@ -7,9 +7,9 @@
 //! # How to read it
 //! Bytes become stanzas in [`transport`], a connection lives in [`socket`], is linked in [`pairing`] or logs in in
 //! [`login`]; from then on [`stanza`] and [`iq`] find the handler of whatever a device says: [`prekeys`], [`usync`],
-//! [`messages`], [`groups`], [`status`], [`presence`], [`calls`], [`people`], [`app_state`], [`devices`], [`settings`].
-//! Files are in [`media`]. People and their devices are in [`accounts`],
-//! their phones in [`phone`]. [`http`] plays the people, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
+//! [`messages`], [`groups`], [`status`], [`newsletters`], [`mex`], [`presence`], [`calls`], [`people`], [`app_state`],
+//! [`devices`], [`settings`]. Files are in [`media`]. People and their devices are in [`accounts`], their phones in
+//! [`phone`]. [`http`] plays the people, [`upstream`] lets other test suites in, [`faults`] breaks things, [`ledger`] and [`stats`] tell what
 //! happened.
 //!
 //! # What it proves and what not
@@ -36,7 +36,9 @@ pub mod limits;
 pub mod login;
 pub mod media;
 pub mod messages;
+pub mod mex;
 pub mod network;
+pub mod newsletters;
 pub mod node;
 pub mod pairing;
 pub mod people;
@@ -49,6 +51,7 @@ pub mod stanza;
 pub mod stats;
 pub mod status;
 pub mod transport;
+pub mod upstream;
 pub mod usync;
 
 pub use network::{Config, Network, Running};

@@ -31,6 +31,10 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_MEDIA_ADDRESS", default_value = "127.0.0.1:0")]
     media_address: SocketAddr,
 
+    /// Where everything is offered on one port with TLS, as the upstream clients' own suites expect it.
+    #[arg(long, env = "ROOKERY_NETWORK_UPSTREAM_ADDRESS")]
+    upstream_address: Option<SocketAddr>,
+
     /// A file to write the certificate of the media store's authority to, in PEM.
     #[arg(long, env = "ROOKERY_NETWORK_MEDIA_CA_FILE")]
     media_ca_file: Option<PathBuf>,
@@ -75,6 +79,10 @@ struct Arguments {
     #[arg(long, env = "ROOKERY_NETWORK_EVERYBODY_ACQUAINTED")]
     everybody_acquainted: bool,
 
+    /// Phones send no delivery receipts: only companions do.
+    #[arg(long, env = "ROOKERY_NETWORK_SILENT_PHONES")]
+    silent_phones: bool,
+
     /// The format of the logs.
     #[arg(long, env = "ROOKERY_NETWORK_LOG_FORMAT", value_enum, default_value_t = LogFormat::Pretty)]
     log_format: LogFormat,
@@ -102,6 +110,7 @@ async fn main() -> anyhow::Result<()> {
         protocol_address: arguments.protocol_address,
         http_address: arguments.http_address,
         media_address: arguments.media_address,
+        upstream_address: arguments.upstream_address,
         media_ca_file: arguments.media_ca_file,
         media_folder: arguments.media_folder,
         seed: arguments.seed,
@@ -113,6 +122,7 @@ async fn main() -> anyhow::Result<()> {
         lid_migrated: arguments.lid_migrated,
         typing_lifetime: Duration::try_from_secs_f64(arguments.typing_lifetime)?,
         everybody_acquainted: arguments.everybody_acquainted,
+        silent_phones: arguments.silent_phones,
     })
     .await?;
     announce(&running);
@@ -145,6 +155,7 @@ fn announce(running: &network::Running) {
         "protocol_address": running.protocol_address().to_string(),
         "http_url": running.http_url(),
         "media_address": running.media_address().to_string(),
+        "upstream_address": running.upstream_address().map(|address| address.to_string()),
         "root_key": running.root_key(),
     });
     println!("{ready}");

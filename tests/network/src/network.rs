@@ -22,6 +22,7 @@ use crate::keys::Seed;
 use crate::ledger::Ledger;
 use crate::media::MediaStore;
 use crate::media::tls::Certificates;
+use crate::newsletters::Newsletters;
 use crate::pairing::Pairings;
 use crate::people::pictures::Gallery;
 use crate::phone::clock::PhoneClock;
@@ -41,6 +42,8 @@ pub struct Config {
     pub http_address: SocketAddr,
     /// Where the media store listens, with HTTPS; port 0 picks a free one.
     pub media_address: SocketAddr,
+    /// Where everything is offered on one port with TLS, see [`crate::upstream`]; without one it is not.
+    pub upstream_address: Option<SocketAddr>,
     /// Where the certificate of the media store's authority is written, in PEM, before anything listens.
     pub media_ca_file: Option<PathBuf>,
     /// Where the media store keeps its files; without one in a temporary folder.
@@ -65,6 +68,8 @@ pub struct Config {
     pub typing_lifetime: Duration,
     /// Whether everybody hears of everybody's new about text and picture, not only those who asked for the account before.
     pub everybody_acquainted: bool,
+    /// Whether phones keep to themselves that a message has arrived, so that only companions acknowledge it.
+    pub silent_phones: bool,
 }
 
 impl Default for Config {
@@ -74,6 +79,7 @@ impl Default for Config {
             protocol_address: any_port,
             http_address: any_port,
             media_address: any_port,
+            upstream_address: None,
             media_ca_file: None,
             media_folder: None,
             seed: "rookery".to_owned(),
@@ -85,6 +91,7 @@ impl Default for Config {
             lid_migrated: false,
             typing_lifetime: Duration::ZERO,
             everybody_acquainted: false,
+            silent_phones: false,
         }
     }
 }
@@ -99,6 +106,8 @@ pub struct Network {
     pub accounts: Directory,
     /// The groups.
     pub groups: Groups,
+    /// The newsletters.
+    pub newsletters: Newsletters,
     /// Clients that wait to be linked.
     pub pairings: Pairings,
     /// What happened, as evidence.
@@ -132,6 +141,10 @@ impl Network {
         let protocol = TcpListener::bind(config.protocol_address).await?;
         let http = TcpListener::bind(config.http_address).await?;
         let media = TcpListener::bind(config.media_address).await?;
+        let upstream = match config.upstream_address {
+            Some(address) => Some(TcpListener::bind(address).await?),
+            None => None,
+        };
         let media_address = media.local_addr()?;
         let seed = Seed::new(config.seed.clone());
         let certificates = Certificates::derive(&seed)?;
@@ -143,6 +156,7 @@ impl Network {
         let network = Arc::new(Self {
             accounts: Directory::default(),
             groups: Groups::default(),
+            newsletters: Newsletters::default(),
             pairings: Pairings::default(),
             ledger: Ledger::new(config.ledger_limit),
             faults: Faults::default(),
@@ -167,6 +181,7 @@ impl Network {
             protocol_address: protocol.local_addr()?,
             http_address: http.local_addr()?,
             media_address,
+            upstream_address: upstream.as_ref().map(TcpListener::local_addr).transpose()?,
             network: Arc::clone(&network),
             stop: stop.clone(),
             tasks: tasks.clone(),
@@ -179,10 +194,18 @@ impl Network {
             stop.clone(),
             accept_clients(Arc::clone(&network), protocol, stop.clone(), tasks.clone()),
         ));
+        let tls = TlsAcceptor::from(certificates.server);
+        if let Some(upstream) = upstream {
+            let targets = crate::upstream::Targets {
+                protocol: running.protocol_address,
+                http: running.http_address,
+            };
+            tasks.spawn(crate::upstream::serve(upstream, tls.clone(), targets, stop.clone()));
+        }
         tasks.spawn(crate::media::server::serve(
             Arc::clone(&network),
             media,
-            TlsAcceptor::from(certificates.server),
+            tls,
             stop.clone(),
         ));
         tasks.spawn(crate::http::serve(network, http, stop));
@@ -239,6 +262,7 @@ pub struct Running {
     protocol_address: SocketAddr,
     http_address: SocketAddr,
     media_address: SocketAddr,
+    upstream_address: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -262,6 +286,11 @@ impl Running {
     /// The address of the HTTP interface.
     pub fn http_url(&self) -> String {
         format!("http://{}", self.http_address)
+    }
+
+    /// Where everything is offered on one port with TLS, if it is.
+    pub fn upstream_address(&self) -> Option<SocketAddr> {
+        self.upstream_address
     }
 
     /// Where the media store listens.

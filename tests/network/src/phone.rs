@@ -14,6 +14,7 @@ pub mod inbox;
 pub mod kinds;
 pub mod media;
 pub mod media_retry;
+pub mod newsletter;
 pub mod outbox;
 pub mod peer;
 pub mod plaintext;

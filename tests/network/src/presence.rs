@@ -12,7 +12,7 @@ use wacore_binary::{Jid, Node};
 use crate::accounts::{Account, AccountState, DeviceAddress, Spelling};
 use crate::network::Network;
 use crate::node::{address, attribute, children};
-use crate::people::{blocking, privacy};
+use crate::people::{blocking, privacy, tokens};
 use crate::stanza::Session;
 
 /// Handles `<presence>` of a companion.
@@ -119,6 +119,10 @@ fn subscribe(network: &Network, session: &Session, stanza: &Node) -> Option<Node
             .attr("type", "unavailable");
         return Some(builder.attr("last", "deny").build());
     };
+    // A restricted account stays silent towards those who hold no token of it.
+    if !tokens::admits(network, &session.account, &account, stanza) {
+        return None;
+    }
     let subscriber = (session.address(), spelling);
     {
         let mut state = account.state();

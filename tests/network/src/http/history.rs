@@ -27,6 +27,7 @@ pub(super) struct NewHistory {
     initial: Option<usize>,
     unasked: Option<usize>,
     part_size: Option<usize>,
+    inline: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +105,7 @@ pub(super) async fn give(
             initial: new.initial.unwrap_or(usual.initial),
             unasked: new.unasked.unwrap_or(usual.unasked),
             size: new.part_size.unwrap_or(usual.size),
+            inline: new.inline.unwrap_or(usual.inline),
         },
     };
     account.phone().history = history;

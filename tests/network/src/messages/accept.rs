@@ -11,7 +11,7 @@
 use std::sync::Arc;
 
 use wacore_binary::builder::NodeBuilder;
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt, Node};
 
 use super::fanout::{self, Envelope, Part};
 use crate::accounts::{DeviceAddress, Spelling};
@@ -26,7 +26,7 @@ const NOT_SUPPORTED: u16 = 501;
 /// The answer to a message for nobody.
 pub(crate) const NOBODY: u16 = 404;
 /// The answer to a malformed message.
-pub(super) const MALFORMED: u16 = 400;
+pub(crate) const MALFORMED: u16 = 400;
 
 /// Children that travel with every copy of a message.
 const ACCOMPANYING: [&str; 4] = ["meta", "reporting", "biz", "bot"];
@@ -44,6 +44,9 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node) 
     }
     if crate::status::is_status(&to) {
         return crate::status::from_companion(network, session, stanza, &id, &to);
+    }
+    if to.is_newsletter() {
+        return crate::newsletters::messages::from_companion(network, session, stanza, &id, &to);
     }
     if Spelling::of(&to).is_none() {
         return refuse(network, session, &id, &to, NOT_SUPPORTED);
@@ -188,7 +191,7 @@ fn read(session: &Session, stanza: &Node, id: &str, to: &Jid) -> Option<Envelope
 }
 
 /// A message with its ciphertexts and everything that travels beside them.
-pub(super) fn envelope(
+pub(crate) fn envelope(
     session: &Session,
     stanza: &Node,
     id: &str,

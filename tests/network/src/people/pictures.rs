@@ -14,6 +14,7 @@ use wacore_binary::{Jid, Node};
 
 use super::{announce, privacy, tokens};
 use crate::accounts::{Account, Spelling};
+use crate::groups::messages::members_of;
 use crate::network::Network;
 use crate::node::{address, attribute, attribute_is, child, content, error, result};
 use crate::stanza::Session;
@@ -177,7 +178,15 @@ pub fn set(network: &Arc<Network>, session: &Session, iq: &Node) -> Node {
     let id = match &target {
         Target::Person(owner) if owner.number != session.account.number => return error(iq, 403, "forbidden"),
         Target::Person(owner) => change(network, owner, bytes.map(<[u8]>::to_vec)),
-        Target::Other(key) => network.pictures.replace(key, bytes.map(<[u8]>::to_vec)),
+        Target::Other(group) => {
+            let Some((_, members)) = group.parse().ok().and_then(|jid| members_of(network, &jid)) else {
+                return error(iq, 404, "item-not-found");
+            };
+            if !members.iter().any(|member| member.number == session.account.number) {
+                return error(iq, 403, "forbidden");
+            }
+            change_of_group(network, group, &members, &session.account, bytes.map(<[u8]>::to_vec))
+        }
     };
     match id {
         Some(id) => {
@@ -199,6 +208,30 @@ pub fn change(network: &Network, account: &Account, bytes: Option<Vec<u8>>) -> O
     let change = change.attr("jid", &jid).attr("author", &jid).build();
     let notification = network.notification("picture", jid).children([change]).build();
     announce(network, account, "profile", &notification);
+    id
+}
+
+/// Changes or removes a group's picture and tells the members.
+fn change_of_group(
+    network: &Network,
+    group: &str,
+    members: &[Arc<Account>],
+    author: &Account,
+    bytes: Option<Vec<u8>>,
+) -> Option<u64> {
+    let id = network.pictures.replace(group, bytes);
+    let change = match id {
+        Some(id) => NodeBuilder::new("set").attr("id", id.to_string()),
+        None => NodeBuilder::new("delete"),
+    };
+    let author = author.jid(Spelling::Lid, 0);
+    let change = change.attr("jid", group).attr("author", &author).build();
+    let notification = network.notification("picture", group).children([change]).build();
+    for member in members {
+        for device in &mut member.state().devices {
+            device.deliver(notification.clone());
+        }
+    }
     id
 }
 

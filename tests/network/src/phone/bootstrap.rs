@@ -6,6 +6,8 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use buffa::{Message as _, MessageField};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
@@ -18,10 +20,12 @@ use waproto::whatsapp::message::{
 };
 use waproto::whatsapp::{HistorySync, Message};
 
+use super::media::{self, PhoneMediaError};
 use super::outbox::Sent;
 use super::{Held, send};
 use crate::accounts::{Account, Spelling};
 use crate::app_state;
+use crate::media::cipher::MediaKind;
 use crate::network::Network;
 
 /// Sends keys and history to a companion a moment later, or when the phone is online again.
@@ -33,9 +37,9 @@ pub fn schedule(network: &Arc<Network>, account: &Arc<Account>, device: u16) {
     network.phone_clock.later(move |network| {
         send_to_peer(network, &account, device, key_share(network, &account));
         let history = account.phone().history.clone();
-        for part in history.for_new_companion(network, &account) {
-            send_to_peer(network, &account, device, history_message(&part, None));
-        }
+        let parts = history.for_new_companion(network, &account);
+        let network = Arc::clone(network);
+        tokio::spawn(async move { send_history(&network, &account, device, parts, None).await });
     });
 }
 
@@ -83,24 +87,56 @@ pub fn key_share(network: &Network, account: &Account) -> Message {
     })
 }
 
-/// A part of the history as a message to a companion; `request` names the companion's request that it answers.
-///
-/// The part always rides inside the message, whatever its size: both clients read it there whatever its kind
-/// (Baileys Utils/history.ts:142-155; whatsapp-rust src/history_sync.rs:306-309).
-pub fn history_message(part: &HistorySync, request: Option<&str>) -> Message {
-    let bytes = part.encode_to_vec();
-    protocol(ProtocolMessage {
-        r#type: Some(ProtocolType::HISTORY_SYNC_NOTIFICATION),
-        history_sync_notification: MessageField::some(HistorySyncNotification {
-            sync_type: Some(notification_type(part.sync_type)),
-            chunk_order: part.chunk_order,
-            progress: part.progress,
-            initial_hist_bootstrap_inline_payload: Some(compress(&bytes)),
-            peer_data_request_session_id: request.map(str::to_owned),
-            ..Default::default()
-        }),
+/// Sends parts of the history to a companion, in order; `request` names the companion's request that they answer.
+pub async fn send_history(
+    network: &Arc<Network>,
+    account: &Arc<Account>,
+    device: u16,
+    parts: Vec<HistorySync>,
+    request: Option<&str>,
+) {
+    let inline = account.phone().history.parts.inline;
+    for part in parts {
+        match history_message(network, account, &part, inline, request).await {
+            Ok(message) => send_to_peer(network, account, device, message),
+            Err(error) => tracing::warn!(%error, "a part of a history cannot be uploaded"),
+        }
+    }
+}
+
+/// A part of the history as a message. Up to `inline` compressed bytes ride inside it, more go through the media store
+/// (Baileys Utils/history.ts:142-155; whatsapp-rust src/history_sync.rs:306-330).
+async fn history_message(
+    network: &Network,
+    account: &Account,
+    part: &HistorySync,
+    inline: usize,
+    request: Option<&str>,
+) -> Result<Message, PhoneMediaError> {
+    let bytes = compress(&part.encode_to_vec());
+    let mut notification = HistorySyncNotification {
+        sync_type: Some(notification_type(part.sync_type)),
+        chunk_order: part.chunk_order,
+        progress: part.progress,
+        peer_data_request_session_id: request.map(str::to_owned),
         ..Default::default()
-    })
+    };
+    if bytes.len() <= inline {
+        notification.initial_hist_bootstrap_inline_payload = Some(bytes);
+    } else {
+        let file = media::upload(network, account, MediaKind::History, bytes.into()).await?;
+        let decode = |text: &str| BASE64.decode(text).ok();
+        notification.file_sha256 = decode(&file.file_sha256);
+        notification.file_enc_sha256 = decode(&file.file_enc_sha256);
+        notification.media_key = decode(&file.media_key);
+        notification.file_length = Some(file.file_length);
+        notification.direct_path = Some(file.direct_path);
+    }
+    Ok(protocol(ProtocolMessage {
+        r#type: Some(ProtocolType::HISTORY_SYNC_NOTIFICATION),
+        history_sync_notification: MessageField::some(notification),
+        ..Default::default()
+    }))
 }
 
 fn notification_type(kind: HistorySyncType) -> NotificationType {

@@ -313,7 +313,8 @@ fn read(
 
 /// Tells the author that the message has arrived, a moment later.
 fn acknowledge(network: &Arc<Network>, account: &Arc<Account>, sender: &Sender, stanza: &Node, chat: &Jid) {
-    let Some(id) = attribute(stanza, "id").map(std::borrow::Cow::into_owned) else {
+    let id = attribute(stanza, "id").filter(|_| !network.config.silent_phones);
+    let Some(id) = id.map(std::borrow::Cow::into_owned) else {
         return;
     };
     let (account, chat, author) = (Arc::clone(account), chat.clone(), sender.jid.clone());

@@ -35,6 +35,9 @@ pub struct Parts {
     pub unasked: usize,
     /// How many messages fit into one later part.
     pub size: usize,
+    /// How many compressed bytes of a part may ride inside the message that announces it; larger parts go through the media
+    /// store.
+    pub inline: usize,
 }
 
 impl Default for Parts {
@@ -43,6 +46,7 @@ impl Default for Parts {
             initial: 1,
             unasked: 50,
             size: 200,
+            inline: 64 * 1024,
         }
     }
 }
@@ -303,6 +307,7 @@ mod tests {
             initial: 2,
             unasked: 7,
             size: 3,
+            inline: 0,
         };
         let recent = history(10, parts).recent();
         let got: Vec<Vec<String>> = recent.iter().map(identifiers).collect();
@@ -320,6 +325,7 @@ mod tests {
             initial: 1,
             unasked: 10,
             size: 3,
+            inline: 0,
         };
         let mut all = history(10, parts).recent();
         number(&mut all);

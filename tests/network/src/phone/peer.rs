@@ -16,7 +16,7 @@ use waproto::whatsapp::message::{
 };
 use waproto::whatsapp::{Message, MessageKey, WebMessageInfo};
 
-use super::bootstrap::{history_message, key_share, send_to_peer};
+use super::bootstrap::{key_share, send_history, send_to_peer};
 use crate::accounts::Account;
 use crate::network::Network;
 use crate::node::attribute;
@@ -33,7 +33,10 @@ pub fn requested(network: &Arc<Network>, account: &Arc<Account>, device: u16, st
         let id = attribute(stanza, "id").unwrap_or_default();
         let request = protocol.peer_data_operation_request_message.into_option();
         request.and_then(|request| match request.history_sync_on_demand_request.as_option() {
-            Some(wanted) => older_history(network, account, &id, wanted),
+            Some(wanted) => {
+                older_history(network, account, device, &id, wanted);
+                None
+            }
             None => resend(account, &id, &request),
         })
     };
@@ -46,16 +49,23 @@ pub fn requested(network: &Arc<Network>, account: &Arc<Account>, device: u16, st
         .later(move |network| send_to_peer(network, &account, device, answer));
 }
 
-/// The messages of a chat before the oldest one that the companion has.
+/// Sends the messages of a chat before the oldest one that the companion has, a moment later.
 fn older_history(
-    network: &Network,
-    account: &Account,
+    network: &Arc<Network>,
+    account: &Arc<Account>,
+    device: u16,
     request_id: &str,
     wanted: &HistorySyncOnDemandRequest,
-) -> Option<Message> {
+) {
     let history = account.phone().history.clone();
-    let part = history.on_demand(network, wanted)?;
-    Some(history_message(&part, Some(request_id)))
+    let Some(part) = history.on_demand(network, wanted) else {
+        return;
+    };
+    let (account, request_id) = (Arc::clone(account), request_id.to_owned());
+    network.phone_clock.later(move |network| {
+        let network = Arc::clone(network);
+        tokio::spawn(async move { send_history(&network, &account, device, vec![part], Some(&request_id)).await });
+    });
 }
 
 /// The messages that the companion could not read, as far as the phone has them.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use wacore_binary::{Jid, Node};
+use wacore_binary::{Jid, JidExt, Node};
 use wacore_libsignal::protocol::SignalProtocolError;
 use waproto::whatsapp::Message;
 
 use super::inbox::ReceivedMessage;
 use super::plaintext::{Content, unpad, unwrap_from_own_device};
 use super::signal::CiphertextKind;
-use super::{Held, PhoneKeys, group, kinds, media_retry, peer, retry};
+use super::{Held, PhoneKeys, group, kinds, media_retry, newsletter, peer, retry};
 use crate::accounts::Account;
 use crate::messages::receipt;
 use crate::messages::shared::is_shared_chat;
@@ -72,6 +72,10 @@ fn message(network: &Arc<Network>, account: &Arc<Account>, stanza: &Node) {
     let Some(jid) = address(stanza, "from") else {
         return;
     };
+    if jid.is_newsletter() {
+        newsletter::received(account, stanza, &jid);
+        return;
+    }
     if is_shared_chat(&jid) {
         group::received(network, account, stanza, &jid);
         return;
@@ -164,7 +168,8 @@ pub(super) fn keep(account: &Account, sender: &Sender, stanza: &Node, chat: &Jid
 
 /// Tells the author that the message has arrived, a moment later.
 fn acknowledge(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, stanza: &Node) {
-    let Some(id) = attribute(stanza, "id").map(std::borrow::Cow::into_owned) else {
+    let id = attribute(stanza, "id").filter(|_| !network.config.silent_phones);
+    let Some(id) = id.map(std::borrow::Cow::into_owned) else {
         return;
     };
     let (account, to) = (Arc::clone(account), to.clone());

@@ -8,11 +8,12 @@ use waproto::whatsapp::Message;
 
 use super::outbox::Sent;
 use super::plaintext::{Content, pad, wrap_for_own_devices};
-use super::{Held, Phone, PhoneKeys, group, kinds};
+use super::{Held, Phone, PhoneKeys, group, kinds, newsletter};
 use crate::accounts::{Account, Spelling};
 use crate::messages::fanout::{self, Envelope, Part};
 use crate::messages::shared::is_shared_chat;
 use crate::network::Network;
+use crate::newsletters::NewsletterId;
 use crate::people::tokens;
 use crate::prekeys;
 
@@ -45,7 +46,7 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
     if !account.state().has_phone {
         return Err(SendError::NoPhone);
     }
-    if network.accounts.find(to).is_none() && !group::may_send(network, account, to) {
+    if !can_reach(network, account, to) {
         return Err(SendError::Nobody(to.to_string()));
     }
     let id = network.next_message_id();
@@ -60,8 +61,19 @@ pub fn send(network: &Arc<Network>, account: &Arc<Account>, to: &Jid, content: C
     Ok(id)
 }
 
+/// A person, a chat that the phone may write in, or a newsletter of its own.
+fn can_reach(network: &Network, account: &Account, to: &Jid) -> bool {
+    network.accounts.find(to).is_some()
+        || group::may_send(network, account, to)
+        || newsletter::may_write(network, account, to)
+}
+
 /// Encrypts and hands out what was ordered.
 pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) {
+    if let Some(id) = NewsletterId::of(&order.to) {
+        newsletter::carry_out(network, account, id, order);
+        return;
+    }
     if is_shared_chat(&order.to) {
         group::carry_out(network, account, order);
         return;

@@ -156,6 +156,33 @@ impl Baileys {
         self.outcome("media").await
     }
 
+    /// Calls a method of the client and answers with what it returns.
+    pub(crate) async fn invoke(&mut self, method: &'static str, args: Value) -> Value {
+        self.command(json!({ "do": "invoke", "method": method, "args": args }))
+            .await;
+        let result = self
+            .wait(method, |event| {
+                (event["event"] == "result" && event["method"] == method)
+                    || event["do"] == "invoke" && event["event"] == "failed"
+            })
+            .await;
+        assert_eq!(result["event"], "result", "{result}");
+        result["value"].clone()
+    }
+
+    /// Calls a method of the client and answers with the message of its error.
+    pub(crate) async fn invoke_in_vain(&mut self, method: &'static str, args: Value) -> String {
+        self.command(json!({ "do": "invoke", "method": method, "args": args }))
+            .await;
+        let failed = self
+            .wait("a failure", |event| {
+                event["event"] == "failed" || event["event"] == "result" && event["method"] == method
+            })
+            .await;
+        assert_eq!(failed["event"], "failed", "{failed}");
+        failed["message"].as_str().unwrap().to_owned()
+    }
+
     /// The first event with this name that nobody has claimed yet.
     pub(crate) async fn event(&mut self, name: &str) -> Value {
         self.wait(name, |event| event["event"] == name).await

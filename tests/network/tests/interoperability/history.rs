@@ -1,8 +1,12 @@
 //! A phone's history, as a new companion gets it and asks for more.
 
 use std::collections::BTreeSet;
+use std::io::Read as _;
 
+use buffa::Message as _;
+use flate2::read::ZlibDecoder;
 use serde_json::{Value, json};
+use waproto::whatsapp::HistorySync;
 
 use crate::baileys::{Baileys, Credentials};
 use crate::world::World;
@@ -85,6 +89,36 @@ async fn a_new_companion_gets_the_chats_then_more_messages_and_the_rest_on_deman
         "{older}"
     );
     assert_eq!(older["kind"], "ON_DEMAND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_history_comes_through_the_media_store() {
+    let world = World::start().await;
+    let (ada, grace) = (world.person().await, world.person().await);
+    let messages = [
+        json!({ "text": "from the store", "timestamp": 1_700_000_000 }),
+        json!({ "text": "the newest", "timestamp": 1_700_000_001 }),
+    ];
+    let history = json!({ "chats": [{ "id": grace.number, "messages": messages }], "inline": 0 });
+    world.post(&format!("/phones/{}/history", ada.number), history).await;
+    let (mut client, _credentials) = Baileys::paired(&world, &ada).await;
+    // Baileys would download it from WhatsApp's own host, whatever it was told (Utils/history.ts, `downloadHistory`), so the
+    // test reads what the notification leads to.
+    let announced =
+        |event: &Value| event["content"]["protocolMessage"]["historySyncNotification"]["syncType"] == "RECENT";
+    let message = client.wait("the notification", announced).await;
+    let notification = &message["content"]["protocolMessage"]["historySyncNotification"];
+    let file = json!({
+        "direct_path": notification["directPath"], "media_key": notification["mediaKey"], "kind": "md-msg-hist",
+    });
+    let path = format!("/phones/{}/media/read", ada.number);
+    let (status, compressed) = world.post_file(&path, file.to_string().into_bytes()).await;
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&compressed));
+    let mut bytes = Vec::new();
+    ZlibDecoder::new(compressed.as_slice()).read_to_end(&mut bytes).unwrap();
+    let part = HistorySync::decode_from_slice(&bytes).unwrap();
+    let message = &part.conversations[0].messages[0].message;
+    assert_eq!(message.message.conversation.as_deref(), Some("from the store"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

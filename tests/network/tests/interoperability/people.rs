@@ -47,12 +47,8 @@ async fn a_client_finds_people_and_sees_what_they_tell_about_themselves() {
         json!({ "do": "exists", "numbers": [grace.number, "15559999999"] }),
     )
     .await;
-    assert_eq!(found[0], json!({ "jid": grace.by_number(), "exists": true }), "{found}");
-    assert_eq!(
-        found[1],
-        json!({ "jid": "15559999999@s.whatsapp.net", "exists": false }),
-        "{found}"
-    );
+    // Baileys leaves out numbers that nobody has.
+    assert_eq!(found, json!([{ "jid": grace.by_number(), "exists": true }]));
 
     let nothing = ask(&mut client, json!({ "do": "look-up", "who": grace.by_number() })).await;
     assert_eq!(nothing, json!({ "about": null, "timer": 0 }));

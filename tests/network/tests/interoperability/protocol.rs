@@ -1,6 +1,7 @@
 //! What the server puts on the wire, seen by a bare companion.
 
 mod delivery;
+mod groups;
 mod keys;
 mod login;
 

@@ -84,6 +84,12 @@ impl World {
             .network()
     }
 
+    /// Where everything is on one port with TLS, when the network runs in this process and was told to.
+    pub(crate) fn upstream_address(&self) -> std::net::SocketAddr {
+        let running = self.running.as_ref().expect("the network runs in this process");
+        running.upstream_address().expect("it was told to")
+    }
+
     /// Where clients connect.
     pub(crate) fn protocol_url(&self) -> &str {
         &self.protocol_url
