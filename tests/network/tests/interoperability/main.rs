@@ -17,6 +17,7 @@ mod messages;
 mod newsletters;
 mod pairing;
 mod protocol;
+mod rust;
 mod settings;
 mod status;
 mod trouble;
