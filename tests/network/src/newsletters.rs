@@ -143,12 +143,16 @@ impl Newsletter {
 
     /// Whether a person may write and change the newsletter.
     pub fn may_write(&self, number: Number) -> bool {
-        self.follower(number).is_some_and(|follower| follower.role > Role::Subscriber)
+        self.follower(number)
+            .is_some_and(|follower| follower.role > Role::Subscriber)
     }
 
     /// Everybody who follows.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
-        self.followers.iter().map(|follower| Arc::clone(&follower.account)).collect()
+        self.followers
+            .iter()
+            .map(|follower| Arc::clone(&follower.account))
+            .collect()
     }
 
     fn next_server_id(&self) -> u64 {
@@ -199,7 +203,9 @@ impl Table {
 
     /// The newsletter that an invite code leads to.
     pub fn by_code(&self, code: &str) -> Option<&Newsletter> {
-        self.newsletters.values().find(|newsletter| newsletter.invite_code == code)
+        self.newsletters
+            .values()
+            .find(|newsletter| newsletter.invite_code == code)
     }
 
     /// Ends a newsletter.

@@ -56,7 +56,9 @@ impl Place {
             settings,
             ..NewGroup::default()
         };
-        create(self.by(&self.ada), &mut self.network().groups.lock(), new).unwrap().0
+        create(self.by(&self.ada), &mut self.network().groups.lock(), new)
+            .unwrap()
+            .0
     }
 }
 
@@ -78,7 +80,11 @@ async fn each_person_who_is_added_has_an_outcome() {
     let outcomes = add(place.by(&place.ada), &mut table, id, &wanted).unwrap();
     let codes: Vec<Option<u16>> = outcomes.iter().map(|outcome| outcome.error).collect();
     assert_eq!(codes, [Some(409), Some(404), Some(403)]);
-    assert_eq!(outcomes[0].jid, place.grace.jid(Spelling::Lid, 0), "as addressed in the group");
+    assert_eq!(
+        outcomes[0].jid,
+        place.grace.jid(Spelling::Lid, 0),
+        "as addressed in the group"
+    );
 
     // The invitation is for her alone and works once.
     let (code, _) = outcomes[2].invitation.clone().unwrap();
@@ -105,8 +111,14 @@ async fn only_members_look_and_only_admins_change() {
     let (grace, mary) = (place.by(&place.grace), place.by(&place.mary));
     assert_eq!(set_subject(mary, &mut table, id, "Mine"), Err(Refusal::NotAMember));
     assert_eq!(set_subject(grace, &mut table, id, "Mine"), Err(Refusal::NotAnAdmin));
-    assert_eq!(table.get(id).unwrap().require_sender(place.grace.number), Err(Refusal::NotAnAdmin));
-    assert_eq!(add(grace, &mut table, id, &person(&place.mary)).unwrap_err(), Refusal::NotAnAdmin);
+    assert_eq!(
+        table.get(id).unwrap().require_sender(place.grace.number),
+        Err(Refusal::NotAnAdmin)
+    );
+    assert_eq!(
+        add(grace, &mut table, id, &person(&place.mary)).unwrap_err(),
+        Refusal::NotAnAdmin
+    );
     let open = Setting::OpenToMembers(true);
     assert_eq!(set(grace, &mut table, id, open), Err(Refusal::NotAnAdmin));
     set(place.by(&place.ada), &mut table, id, open).unwrap();
@@ -122,9 +134,15 @@ async fn whoever_changes_a_description_must_have_seen_the_last_one() {
     let ada = place.by(&place.ada);
     let version = |id: &str| Some((id.to_owned(), "text".to_owned()));
     set_description(ada, &mut table, id, None, version("A")).unwrap();
-    assert_eq!(set_description(ada, &mut table, id, None, version("B")), Err(Refusal::Conflict));
+    assert_eq!(
+        set_description(ada, &mut table, id, None, version("B")),
+        Err(Refusal::Conflict)
+    );
     set_description(ada, &mut table, id, Some("A"), version("B")).unwrap();
-    assert_eq!(set_description(ada, &mut table, id, Some("A"), None), Err(Refusal::Conflict));
+    assert_eq!(
+        set_description(ada, &mut table, id, Some("A"), None),
+        Err(Refusal::Conflict)
+    );
     set_description(ada, &mut table, id, Some("B"), None).unwrap();
     assert!(table.get(id).unwrap().description.is_none());
 }
@@ -137,12 +155,24 @@ async fn the_founder_stays_an_admin_and_leaves_an_heir() {
     let (ada, grace) = (place.by(&place.ada), place.by(&place.grace));
     set_role(ada, &mut table, id, &person(&place.grace), true).unwrap();
     let founder = person(&place.ada);
-    assert_eq!(set_role(grace, &mut table, id, &founder, false).unwrap()[0].error, Some(403));
-    assert_eq!(remove(grace, &mut table, id, &founder, false).unwrap()[0].error, Some(403));
-    assert_eq!(remove(grace, &mut table, id, &person(&place.mary), false).unwrap()[0].error, Some(404));
+    assert_eq!(
+        set_role(grace, &mut table, id, &founder, false).unwrap()[0].error,
+        Some(403)
+    );
+    assert_eq!(
+        remove(grace, &mut table, id, &founder, false).unwrap()[0].error,
+        Some(403)
+    );
+    assert_eq!(
+        remove(grace, &mut table, id, &person(&place.mary), false).unwrap()[0].error,
+        Some(404)
+    );
     set_role(ada, &mut table, id, &person(&place.grace), false).unwrap();
     leave(ada, &mut table, id).unwrap();
-    assert_eq!(table.get(id).unwrap().member(place.grace.number).unwrap().role, Role::Admin);
+    assert_eq!(
+        table.get(id).unwrap().member(place.grace.number).unwrap().role,
+        Role::Admin
+    );
     assert_eq!(leave(ada, &mut table, id), Err(Refusal::NotAMember));
 }
 
@@ -152,14 +182,21 @@ async fn a_link_leads_in_until_it_is_reset_and_an_admin_may_have_to_approve() {
     let id = place.group(Settings::default());
     let mut table = place.network().groups.lock();
     let (ada, mary) = (place.by(&place.ada), place.by(&place.mary));
-    assert_eq!(invites::code(place.by(&place.grace), &table, id), Err(Refusal::NotAnAdmin));
+    assert_eq!(
+        invites::code(place.by(&place.grace), &table, id),
+        Err(Refusal::NotAnAdmin)
+    );
     let old = invites::code(ada, &table, id).unwrap();
     let new = invites::reset(ada, &mut table, id).unwrap();
     assert_eq!(invites::join(mary, &mut table, &old), Err(Refusal::Gone));
     assert_eq!(invites::join(mary, &mut table, "nonsense"), Err(Refusal::NotAcceptable));
     set(ada, &mut table, id, Setting::Approval(true)).unwrap();
     assert_eq!(invites::join(mary, &mut table, &new), Ok(Joined::Requested(id)));
-    assert_eq!(invites::join(mary, &mut table, &new), Ok(Joined::Requested(id)), "asking twice is asking once");
+    assert_eq!(
+        invites::join(mary, &mut table, &new),
+        Ok(Joined::Requested(id)),
+        "asking twice is asking once"
+    );
     assert_eq!(table.get(id).unwrap().requests.len(), 1);
     let decided = requests::decide(ada, &mut table, id, &person(&place.mary), true).unwrap();
     assert_eq!(decided, [(place.mary.jid(Spelling::Lid, 0), None)]);

@@ -86,7 +86,11 @@ pub fn from_companion(network: &Arc<Network>, session: &Session, stanza: &Node, 
         return Vec::new();
     };
     let server_id = if verdict == Verdict::Repeated {
-        newsletter.posts.iter().find(|post| post.id == id).map(|post| post.server_id)
+        newsletter
+            .posts
+            .iter()
+            .find(|post| post.id == id)
+            .map(|post| post.server_id)
     } else {
         network.stats.message_accepted();
         let writer = Writer {

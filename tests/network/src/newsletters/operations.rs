@@ -127,18 +127,18 @@ pub fn run(actor: Actor<'_>, operation: Operation, variables: &Value) -> Answer 
             let muted = input["value"] == "ON";
             set_muted(actor, table, read_id(&input["newsletter_id"])?, muted)
         }
-        _ => run_on(actor, table, operation, read_id(&variables["newsletter_id"])?, variables),
+        _ => run_on(
+            actor,
+            table,
+            operation,
+            read_id(&variables["newsletter_id"])?,
+            variables,
+        ),
     }
 }
 
 /// Operations that name a newsletter.
-fn run_on(
-    actor: Actor<'_>,
-    table: &mut Table,
-    operation: Operation,
-    id: NewsletterId,
-    variables: &Value,
-) -> Answer {
+fn run_on(actor: Actor<'_>, table: &mut Table, operation: Operation, id: NewsletterId, variables: &Value) -> Answer {
     match operation {
         Operation::Follow => {
             follow(actor, table, id)?;
@@ -160,12 +160,17 @@ fn run_on(
         }
         Operation::AdminCount => {
             let newsletter = table.get(id).ok_or(GraphError::NOT_FOUND)?;
-            let writers = newsletter.followers.iter().filter(|follower| follower.role > Role::Subscriber);
+            let writers = newsletter
+                .followers
+                .iter()
+                .filter(|follower| follower.role > Role::Subscriber);
             Ok(json!({ "admin_count": writers.count() }))
         }
         Operation::ChangeOwner | Operation::Demote => {
             let jid: Option<Jid> = variables["user_id"].as_str().and_then(|text| text.parse().ok());
-            let person = jid.and_then(|jid| actor.network.accounts.find(&jid)).ok_or(GraphError::NOT_FOUND)?;
+            let person = jid
+                .and_then(|jid| actor.network.accounts.find(&jid))
+                .ok_or(GraphError::NOT_FOUND)?;
             hand_on(actor, table, id, &person, operation == Operation::ChangeOwner)
         }
         Operation::Delete => {
@@ -196,9 +201,7 @@ fn describe(newsletter: &Newsletter, viewer: Number) -> Value {
     } else {
         "OFF"
     };
-    let text = |id: &str, text: &str| {
-        json!({ "id": id, "text": text, "update_time": newsletter.created.to_string() })
-    };
+    let text = |id: &str, text: &str| json!({ "id": id, "text": text, "update_time": newsletter.created.to_string() });
     json!({
         "id": newsletter.id.jid().to_string(),
         "state": { "type": "ACTIVE" },
@@ -241,12 +244,7 @@ fn check_name(name: &str) -> Result<(), GraphError> {
 ///
 /// # Errors
 /// The name is out of its limits.
-pub fn create(
-    actor: Actor<'_>,
-    table: &mut Table,
-    name: &str,
-    description: &str,
-) -> Result<NewsletterId, GraphError> {
+pub fn create(actor: Actor<'_>, table: &mut Table, name: &str, description: &str) -> Result<NewsletterId, GraphError> {
     check_name(name)?;
     let id = table.create(actor.network, actor.account, name, description);
     tell_of(actor, table, id, "Join", "join");
@@ -281,7 +279,9 @@ pub fn unfollow(actor: Actor<'_>, table: &mut Table, id: NewsletterId) -> Result
         return Err(GraphError::FORBIDDEN);
     }
     let number = actor.number();
-    newsletter.followers.retain(|follower| follower.account.number != number);
+    newsletter
+        .followers
+        .retain(|follower| follower.account.number != number);
     tell_of(actor, table, id, "Leave", "leave");
     Ok(())
 }
@@ -330,13 +330,7 @@ fn owned<'a>(actor: Actor<'_>, table: &'a mut Table, id: NewsletterId) -> Result
 }
 
 /// Makes somebody the owner, or a mere reader.
-fn hand_on(
-    actor: Actor<'_>,
-    table: &mut Table,
-    id: NewsletterId,
-    person: &Account,
-    owner: bool,
-) -> Answer {
+fn hand_on(actor: Actor<'_>, table: &mut Table, id: NewsletterId, person: &Account, owner: bool) -> Answer {
     let newsletter = owned(actor, table, id)?;
     if newsletter.follower(person.number).is_none() {
         return Err(GraphError::NOT_FOUND);

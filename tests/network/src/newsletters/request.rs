@@ -47,7 +47,10 @@ fn history(newsletter: &Newsletter, session: &Session, asked: &Node) -> Node {
     let number = |name| attribute(asked, name).and_then(|text| text.parse::<u64>().ok());
     let (before, after) = (number("before"), number("after"));
     let since = number("since");
-    let count = number("count").and_then(|count| usize::try_from(count).ok()).unwrap_or(MOST).min(MOST);
+    let count = number("count")
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(MOST)
+        .min(MOST);
     let fits = |post: &&Post| {
         before.is_none_or(|before| post.server_id < before)
             && after.is_none_or(|after| post.server_id > after)

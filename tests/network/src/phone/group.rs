@@ -85,9 +85,8 @@ pub fn carry_out(network: &Arc<Network>, account: &Arc<Account>, order: &Order) 
 fn write(account: &Account, order: &Order) -> (Message, Option<&'static str>, Option<Jid>) {
     let mut message = order.content.to_message(&order.to);
     let mut edit = order.content.edit_attribute();
-    let target = match &order.content {
-        Content::Reaction { id, .. } | Content::Revoke { id } => id,
-        _ => return (message, edit, None),
+    let (Content::Reaction { id: target, .. } | Content::Revoke { id: target }) = &order.content else {
+        return (message, edit, None);
     };
     let phone = account.phone();
     let Some(received) = phone.inbox.message(target).filter(|received| !received.from_me) else {
@@ -182,7 +181,6 @@ pub fn with_key(phone: &mut Phone, chat: &Jid, own: DeviceAddress, message: Mess
         sender_key_distribution_message: MessageField::some(SenderKeyDistributionMessage {
             group_id: Some(text),
             axolotl_sender_key_distribution_message: Some(key),
-            ..Default::default()
         }),
         ..message
     })

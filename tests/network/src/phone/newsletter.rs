@@ -40,5 +40,12 @@ pub fn received(account: &Arc<Account>, stanza: &Node, newsletter: &Jid) {
         jid: newsletter.clone(),
     };
     let message = child_content(stanza, "plaintext").and_then(|bytes| Message::decode_from_slice(bytes).ok());
-    receive::keep(account, &sender, stanza, newsletter, false, &message.unwrap_or_default());
+    receive::keep(
+        account,
+        &sender,
+        stanza,
+        newsletter,
+        false,
+        &message.unwrap_or_default(),
+    );
 }

@@ -99,7 +99,10 @@ async fn everybody_in_a_group_reads_everybody() {
         (&json!(id), 1)
     );
     assert_eq!(last["encrypted"][0]["type"], "skmsg");
-    assert!(last["counter"].as_u64().unwrap() > 0, "not the first message under this key");
+    assert!(
+        last["counter"].as_u64().unwrap() > 0,
+        "not the first message under this key"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

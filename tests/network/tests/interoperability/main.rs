@@ -23,6 +23,7 @@ mod pairing;
 mod people;
 mod protocol;
 mod secrets;
+mod rust;
 mod settings;
 mod status;
 mod trouble;

@@ -35,14 +35,20 @@ async fn a_member_hears_of_a_group_before_its_first_message_even_when_away() {
     let (told, message) = (&backlog[1], &backlog[2]);
     assert!(attribute_is(told, "type", "w:gp2") && attribute_is(told, "offline", "0"));
     assert_eq!(address(told, "participant").unwrap().to_string(), founder.by_lid());
-    assert_eq!(address(told, "participant_pn").unwrap().to_string(), founder.by_number());
+    assert_eq!(
+        address(told, "participant_pn").unwrap().to_string(),
+        founder.by_number()
+    );
     let created = child(child(told, "create").unwrap(), "group").unwrap();
     assert!(attribute_is(created, "subject", "Queue") && attribute_is(created, "addressing_mode", "lid"));
 
     assert_eq!(address(message, "from").unwrap().to_string(), group);
     assert_eq!(address(message, "participant").unwrap().to_string(), founder.by_lid());
     assert!(attribute_is(message, "addressing_mode", "lid"));
-    let kinds: Vec<_> = children(message).iter().map(|enc| attribute(enc, "type").unwrap()).collect();
+    let kinds: Vec<_> = children(message)
+        .iter()
+        .map(|enc| attribute(enc, "type").unwrap())
+        .collect();
     assert_eq!(kinds, ["pkmsg", "skmsg"], "the key comes before what it opens");
 }
 
@@ -60,15 +66,24 @@ async fn strangers_are_refused_and_a_group_by_number_is_addressed_so() {
     let query = || NodeBuilder::new("query").attr("request", "interactive").build();
     outside.send(&to_group(&group, "get", query())).await;
     let refused = outside.next_with_tag("iq").await;
-    assert!(attribute_is(child(&refused, "error").unwrap(), "code", "403"), "{refused:?}");
+    assert!(
+        attribute_is(child(&refused, "error").unwrap(), "code", "403"),
+        "{refused:?}"
+    );
     outside.send(&to_group("120363000000999999@g.us", "get", query())).await;
     let unknown = outside.next_with_tag("iq").await;
-    assert!(attribute_is(child(&unknown, "error").unwrap(), "code", "404"), "{unknown:?}");
+    assert!(
+        attribute_is(child(&unknown, "error").unwrap(), "code", "404"),
+        "{unknown:?}"
+    );
     let message = NodeBuilder::new("message")
         .attr("to", group.parse::<Jid>().unwrap())
         .attr("id", "3EB0OUTSIDE")
         .attr("type", "text")
-        .children([NodeBuilder::new("enc").attr("type", "skmsg").bytes(*b"nonsense").build()])
+        .children([NodeBuilder::new("enc")
+            .attr("type", "skmsg")
+            .bytes(*b"nonsense")
+            .build()])
         .build();
     outside.send(&message).await;
     let refused = outside.next_with_tag("ack").await;
@@ -85,6 +100,9 @@ async fn strangers_are_refused_and_a_group_by_number_is_addressed_so() {
     assert!(attribute_is(participant, "type", "superadmin"));
     world.phone_sends(&founder, &group, "by number").await;
     let message = inside.next_with_tag("message").await;
-    assert_eq!(address(&message, "participant").unwrap().to_string(), founder.by_number());
+    assert_eq!(
+        address(&message, "participant").unwrap().to_string(),
+        founder.by_number()
+    );
     assert!(attribute_is(&message, "addressing_mode", "pn"));
 }
