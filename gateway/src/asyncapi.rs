@@ -6,7 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
-use shared::event::{CallEnded, CallReceived, ContactUpdated, EventType, LabelUpdated, LinkCode, MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged};
+use shared::event::{
+    CallEnded, CallReceived, ContactUpdated, EventType, LabelUpdated, LinkCode, MessageEdited, MessageFailed,
+    MessageReaction, MessageRevoked, MessageStatusChanged, PresenceUpdated, SessionRestricted, SessionStalled,
+    SessionStatusChanged,
+};
 use shared::ids::Region;
 use shared::message::Message;
 use utoipa::ToSchema;

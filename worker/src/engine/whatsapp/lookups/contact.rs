@@ -156,7 +156,8 @@ fn answers(asked: &[Jid], found: &[IsOnWhatsAppResult]) -> Vec<OnWhatsapp> {
         .collect();
     let open = direct.iter().filter(|answer| answer.is_none()).count();
     // Only when each has one can they be told apart.
-    let mut left = (left.len() == open).then_some(left).unwrap_or_default().into_iter();
+    let left = if left.len() == open { left } else { Vec::new() };
+    let mut left = left.into_iter();
     asked
         .iter()
         .zip(direct)
@@ -216,5 +217,59 @@ fn business_profile(profile: &business::BusinessProfile) -> BusinessProfile {
                 close: day.close_time,
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jid(text: &str) -> Jid {
+        text.parse().unwrap()
+    }
+
+    fn found(jid_text: &str, lid: Option<&str>, is_registered: bool) -> IsOnWhatsAppResult {
+        IsOnWhatsAppResult {
+            jid: jid(jid_text),
+            lid: lid.map(jid),
+            pn_jid: None,
+            is_registered,
+            contact_error: None,
+            lid_error: None,
+            is_business: false,
+            business_error: None,
+            verified_name: None,
+        }
+    }
+
+    #[test]
+    fn answers_stand_in_the_order_of_the_questions() {
+        let asked = ["15550001001", "15550001002", "15550001003"].map(|user| jid(&format!("{user}@s.whatsapp.net")));
+        let answers = answers(
+            &asked,
+            &[
+                found("15550001002@s.whatsapp.net", None, false),
+                found("15550001001@s.whatsapp.net", Some("100000000001001@lid"), true),
+            ],
+        );
+        let exist: Vec<bool> = answers.iter().map(|answer| answer.exists).collect();
+        assert_eq!(exist, [true, false, false]);
+        assert_eq!(answers[0].lid.as_deref(), Some("100000000001001"));
+        assert_eq!(answers[2].phone.as_deref(), Some("15550001003"), "no answer: nobody");
+    }
+
+    #[test]
+    fn a_number_that_whatsapp_writes_otherwise_is_the_one_that_was_asked_for() {
+        let asked = [jid("5511987654321@s.whatsapp.net"), jid("15550001001@s.whatsapp.net")];
+        let whatsapps = [
+            found("551187654321@s.whatsapp.net", Some("100000000009999@lid"), true),
+            found("15550001001@s.whatsapp.net", None, true),
+        ];
+        let told = answers(&asked, &whatsapps);
+        assert_eq!(told[0].phone.as_deref(), Some("551187654321"));
+        assert!(told[0].exists && told[1].exists);
+        // Two questions without an answer and one answer without a question: nobody knows whose it is.
+        let asked = [asked[0].clone(), jid("5511912345678@s.whatsapp.net")];
+        assert!(answers(&asked, &whatsapps[..1]).iter().all(|answer| !answer.exists));
     }
 }
