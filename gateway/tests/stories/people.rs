@@ -434,7 +434,7 @@ async fn bad_input_is_refused_and_the_field_named() {
         .expect_problem("body_too_large");
     assert_eq!(
         world.database.count("command").await,
-        1,
-        "only the session's start was given"
+        before,
+        "nothing was given to the session"
     );
 }

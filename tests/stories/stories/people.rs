@@ -81,15 +81,24 @@ async fn numbers_are_checked_and_named_by_both_ids(story: &Story) -> anyhow::Res
         answers[0]["exists"] == true && answers[0]["phone"] == *carlos.number && answers[0]["lid"] == *carlos.lid,
         "{first}"
     );
-    ensure!(answers[1]["exists"] == false && answers[1]["input"] == nobody, "{first}");
-    ensure!(answers[2]["exists"] == true && answers[2]["lid"] == *carlos.lid, "{first}");
+    ensure!(
+        answers[1]["exists"] == false && answers[1]["input"] == nobody,
+        "{first}"
+    );
+    ensure!(
+        answers[2]["exists"] == true && answers[2]["lid"] == *carlos.lid,
+        "{first}"
+    );
 
     // Asked again, it is the same answer of the same moment; asked for a fresh one, WhatsApp is asked.
     let again: Value = scene.api.post(&check, &body).ok().await?.json()?;
     ensure!(again == first, "{again} is not {first}");
     let fresh = json!({ "contacts": [carlos.number], "max_age": 0 });
     let fresh: Value = scene.api.post(&check, &fresh).ok().await?.json()?;
-    ensure!(fresh["data"][0]["checked_at"] != first["data"][0]["checked_at"], "{fresh}");
+    ensure!(
+        fresh["data"][0]["checked_at"] != first["data"][0]["checked_at"],
+        "{fresh}"
+    );
 
     for id in [carlos.number.clone(), format!("{}@lid", carlos.lid)] {
         let ids = get(&scene, &path(&session, &format!("/contacts/{id}/ids"))).await?;
@@ -137,7 +146,12 @@ async fn what_a_person_shows_is_what_whatsapp_shows(story: &Story) -> anyhow::Re
     let found = get(&scene, &format!("{contact}/picture")).await?;
     let url = found["url"].as_str().context("a picture without a URL")?;
     let bytes = reqwest::get(url).await?.bytes().await?;
-    ensure!(bytes == photo, "{} bytes are not the picture's {}", bytes.len(), photo.len());
+    ensure!(
+        bytes == photo,
+        "{} bytes are not the picture's {}",
+        bytes.len(),
+        photo.len()
+    );
     get(&scene, &format!("{contact}/picture?type=preview")).await?;
     let business = get(&scene, &format!("{contact}/business-profile")).await?;
     ensure!(
@@ -158,7 +172,9 @@ async fn what_a_person_shows_is_what_whatsapp_shows(story: &Story) -> anyhow::Re
     })
     .await?;
 
-    carlos.change_profile(&json!({ "about": "On holiday", "picture": null })).await?;
+    carlos
+        .change_profile(&json!({ "about": "On holiday", "picture": null }))
+        .await?;
     event(&scene, "contact.updated", |data| {
         data["contact"]["phone"] == *carlos.number && data["changes"]["picture_id"] == Value::Null
     })
@@ -212,7 +228,10 @@ async fn a_blocked_person_does_not_come_through(story: &Story) -> anyhow::Result
 }
 
 fn ensure_no(texts: &[Value], unwanted: &str) -> anyhow::Result<()> {
-    ensure!(!texts.contains(&json!(unwanted)), "'{unwanted}' came through: {texts:?}");
+    ensure!(
+        !texts.contains(&json!(unwanted)),
+        "'{unwanted}' came through: {texts:?}"
+    );
     Ok(())
 }
 
@@ -227,10 +246,19 @@ async fn a_saved_contact_is_in_the_phones_address_book(story: &Story) -> anyhow:
     let jid = format!("{}@s.whatsapp.net", carlos.number);
     let shared = session.owner.app_state().await?;
     let entry = shared.entry(&["contact", &jid]).context("no entry for Carlos")?;
-    ensure!(entry.value.to_string().contains("Carlos Pérez") && entry.device != 0, "{entry:?}");
+    ensure!(
+        entry.value.to_string().contains("Carlos Pérez") && entry.device != 0,
+        "{entry:?}"
+    );
     let book = session.owner.profile().await?.contacts;
-    ensure!(book.get(&carlos.number).is_some_and(|name| name == "Carlos Pérez"), "{book:?}");
-    event(&scene, "contact.updated", |data| data["changes"]["name"] == "Carlos Pérez").await?;
+    ensure!(
+        book.get(&carlos.number).is_some_and(|name| name == "Carlos Pérez"),
+        "{book:?}"
+    );
+    event(&scene, "contact.updated", |data| {
+        data["changes"]["name"] == "Carlos Pérez"
+    })
+    .await?;
     until(
         &scene,
         &path(&session, "/contacts?search=p%C3%A9rez&saved=true"),
@@ -239,7 +267,8 @@ async fn a_saved_contact_is_in_the_phones_address_book(story: &Story) -> anyhow:
     )
     .await?;
 
-    let renamed = json!({ "action": "contact", "who": carlos.number, "name": "Carlos (tiles)", "first_name": "Carlos" });
+    let renamed =
+        json!({ "action": "contact", "who": carlos.number, "name": "Carlos (tiles)", "first_name": "Carlos" });
     session.owner.change_app_state(&renamed).await?;
     event(&scene, "contact.updated", |data| {
         data["changes"]["name"] == "Carlos (tiles)" && data["contact"]["phone"] == *carlos.number
@@ -270,7 +299,10 @@ async fn the_presence_of_a_person_is_told_and_kept(story: &Story) -> anyhow::Res
         data["presence"] == "available" && is(&data["from"], &carlos)
     })
     .await?;
-    until(&scene, &presence, "Carlos to be available", |seen| seen["presence"] == "available").await?;
+    until(&scene, &presence, "Carlos to be available", |seen| {
+        seen["presence"] == "available"
+    })
+    .await?;
     carlos.set_available(false).await?;
     let told = event(&scene, "presence.updated", |data| {
         data["presence"] == "unavailable" && data["last_seen"].is_string()
@@ -303,7 +335,10 @@ async fn the_accounts_profile_is_what_others_see(story: &Story) -> anyhow::Resul
     ensure!(photo.status == 200, "{photo}");
 
     let seen = session.owner.profile().await?;
-    ensure!(seen.name == "Tiles & Co" && seen.about == "We answer from 9 to 18", "{seen:?}");
+    ensure!(
+        seen.name == "Tiles & Co" && seen.about == "We answer from 9 to 18",
+        "{seen:?}"
+    );
     let kept = seen.picture.context("the phone shows no picture")?;
     let jpeg = STANDARD.decode(&kept.data)?;
     ensure!(jpeg.starts_with(&[0xFF, 0xD8, 0xFF]), "the picture is a JPEG");
@@ -323,15 +358,21 @@ async fn the_accounts_profile_is_what_others_see(story: &Story) -> anyhow::Resul
     ensure!(about["about"] == "We answer from 9 to 18", "{about}");
     let shown = get(&scene, &format!("{contact}/picture")).await?;
     let url = shown["url"].as_str().context("a picture without a URL")?;
-    ensure!(reqwest::get(url).await?.bytes().await? == jpeg, "others see another picture");
+    ensure!(
+        reqwest::get(url).await?.bytes().await? == jpeg,
+        "others see another picture"
+    );
     // The name is told with the next message.
     scene
         .api
         .send_text_and_wait(&session.id, &viewer.owner.number, "Hello", PATIENCE)
         .await?;
-    until(&scene, &path(&viewer, "/contacts?search=tiles"), "the name to be known", |page| {
-        page["data"][0]["push_name"] == "Tiles & Co"
-    })
+    until(
+        &scene,
+        &path(&viewer, "/contacts?search=tiles"),
+        "the name to be known",
+        |page| page["data"][0]["push_name"] == "Tiles & Co",
+    )
     .await?;
 
     done(&scene, Method::DELETE, &format!("{profile}/picture"), None).await?;
@@ -395,10 +436,15 @@ async fn labels_are_the_same_on_the_phone_and_in_the_api(story: &Story) -> anyho
         .json()?;
     let id = created["id"].as_str().context("a label without an id")?;
     let label = format!("{labels}/{id}");
-    until(&scene, &labels, "the label to be listed", |page| page["data"][0]["id"] == id).await?;
+    until(&scene, &labels, "the label to be listed", |page| {
+        page["data"][0]["id"] == id
+    })
+    .await?;
     done(&scene, Method::PATCH, &label, Some(json!({ "name": "Paid" }))).await?;
     let shared = session.owner.app_state().await?;
-    let on_phone = shared.entry(&["label_edit", id]).context("the phone has no such label")?;
+    let on_phone = shared
+        .entry(&["label_edit", id])
+        .context("the phone has no such label")?;
     ensure!(on_phone.value.to_string().contains("Paid"), "{on_phone:?}");
     let chat = format!("{label}/chats/{}", carlos.number);
     done(&scene, Method::PUT, &chat, None).await?;
@@ -417,14 +463,23 @@ async fn labels_are_the_same_on_the_phone_and_in_the_api(story: &Story) -> anyho
     // And the other way round.
     let made = json!({ "action": "label", "id": "77", "name": "New", "color": 5 });
     session.owner.change_app_state(&made).await?;
-    event(&scene, "label.updated", |data| data["id"] == "77" && data["name"] == "New" && data["color"] == 5).await?;
+    event(&scene, "label.updated", |data| {
+        data["id"] == "77" && data["name"] == "New" && data["color"] == 5
+    })
+    .await?;
     let put_on = json!({ "action": "label_chat", "label": "77", "chat": jid });
     session.owner.change_app_state(&put_on).await?;
-    event(&scene, "label.updated", |data| data["id"] == "77" && data["attached"] == true).await?;
+    event(&scene, "label.updated", |data| {
+        data["id"] == "77" && data["attached"] == true
+    })
+    .await?;
 
     done(&scene, Method::DELETE, &chat, None).await?;
     done(&scene, Method::DELETE, &label, None).await?;
-    event(&scene, "label.updated", |data| data["id"] == id && data["deleted"] == true).await?;
+    event(&scene, "label.updated", |data| {
+        data["id"] == id && data["deleted"] == true
+    })
+    .await?;
     until(&scene, &labels, "only the phone's label to be left", |page| {
         page["data"].as_array().is_some_and(|labels| labels.len() == 1) && page["data"][0]["id"] == "77"
     })
@@ -438,10 +493,16 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
     let session = scene.linked_session("Front desk").await?;
     let carlos = scene.phone("Carlos").await?;
     let received = async |call: &str| {
-        event(&scene, "call.received", |data| data["id"] == call && is(&data["from"], &carlos)).await
+        event(&scene, "call.received", |data| {
+            data["id"] == call && is(&data["from"], &carlos)
+        })
+        .await
     };
     let ended = async |call: &str, outcome: &str| {
-        event(&scene, "call.ended", |data| data["id"] == call && data["outcome"] == outcome).await
+        event(&scene, "call.ended", |data| {
+            data["id"] == call && data["outcome"] == outcome
+        })
+        .await
     };
     let rejected_on_network = async |call: &str| {
         wait_for("the call to be rejected", PATIENCE, async || {
@@ -494,6 +555,7 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
 /// A PNG of one colour, as large as WhatsApp wants at least.
 fn picture(colour: [u8; 3]) -> anyhow::Result<Vec<u8>> {
     let mut png = Vec::new();
-    image::RgbImage::from_pixel(256, 256, image::Rgb(colour)).write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)?;
+    image::RgbImage::from_pixel(256, 256, image::Rgb(colour))
+        .write_to(&mut Cursor::new(&mut png), image::ImageFormat::Png)?;
     Ok(png)
 }

@@ -113,7 +113,10 @@ pub(super) async fn check_contacts(
             Ok(kept)
         })
         .await?;
-        answers.extend(kept.into_iter().map(|kept| (kept.number, (kept.found, kept.checked_at))));
+        answers.extend(
+            kept.into_iter()
+                .map(|kept| (kept.number, (kept.found, kept.checked_at))),
+        );
     }
     let data = submission
         .body

@@ -197,8 +197,8 @@ mod tests {
     use shared::event::people::CallEnd;
     use shared::store::read_model::contacts::ContactFacts;
 
-    use super::super::tests::{account, data, desk, person, types};
     use super::super::MessageIds;
+    use super::super::tests::{account, data, desk, person, types};
     use super::*;
     use crate::engine::EngineEvent;
 
@@ -293,7 +293,12 @@ mod tests {
             attached: true,
             is_repeated: false,
         };
-        let writing = written(&[label(true), label(false), attached, PeopleEvent::LabelDeleted { label: "7".into() }]);
+        let writing = written(&[
+            label(true),
+            label(false),
+            attached,
+            PeopleEvent::LabelDeleted { label: "7".into() },
+        ]);
         assert_eq!(types(&writing), ["label.updated"; 3]);
         assert_eq!(data(&writing, 0)["name"], "Paid");
         assert_eq!(data(&writing, 1)["attached"], true);
@@ -320,7 +325,10 @@ mod tests {
         assert_eq!(types(&writing), ["presence.updated"; 3]);
         assert!(matches!(
             &writing.facts.changes[..],
-            [Change::Contact(ContactChange::Presence { presence: "available", .. })]
+            [Change::Contact(ContactChange::Presence {
+                presence: "available",
+                ..
+            })]
         ));
     }
 }

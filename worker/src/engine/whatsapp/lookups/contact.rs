@@ -25,6 +25,7 @@ pub(super) async fn look_up(
         ContactLookup::OnWhatsapp { contacts } => {
             let asked = contacts.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
             let found = client.contacts().is_on_whatsapp(&asked).await.map_err(failed)?;
+            let found: Vec<Found> = found.iter().map(Found::of).collect();
             Ok(json!(answers(&asked, &found)))
         }
         ContactLookup::Details { contact } => details(client, listener, contact).await,
@@ -137,31 +138,71 @@ async fn details(
     Ok(json!(details))
 }
 
+/// What WhatsApp answered about somebody.
+struct Found {
+    /// Every id that the answer names.
+    names: Vec<Jid>,
+    exists: bool,
+    is_business: bool,
+    verified_name: Option<String>,
+}
+
+impl Found {
+    fn of(result: &IsOnWhatsAppResult) -> Self {
+        let names = [Some(&result.jid), result.lid.as_ref(), result.pn_jid.as_ref()];
+        let verified_name = result
+            .verified_name
+            .as_ref()
+            .and_then(|verified| verified.name.as_deref());
+        Self {
+            names: names.into_iter().flatten().cloned().collect(),
+            exists: result.is_registered,
+            is_business: result.is_business,
+            verified_name: verified_name.map(foreign),
+        }
+    }
+
+    fn is(&self, jid: &Jid) -> bool {
+        self.names
+            .iter()
+            .any(|name| name.user == jid.user && name.server == jid.server)
+    }
+
+    fn answer(&self, asked: &Jid) -> OnWhatsapp {
+        let first = |is: fn(&Jid) -> bool| {
+            let named = self.names.iter().chain([asked]).find(|jid| is(jid));
+            named.map(|jid| foreign(&jid.user))
+        };
+        OnWhatsapp {
+            exists: self.exists,
+            phone: first(Jid::is_pn),
+            lid: first(Jid::is_lid),
+            is_business: self.is_business,
+            verified_name: self.verified_name.clone(),
+        }
+    }
+}
+
 /// One answer for each question, in the questions' order. WhatsApp may write a number otherwise than it was asked for (Brazil's ninth digit), and
 /// then answers under its own spelling: answers that fit no question belong, in order, to the questions that got none.
-fn answers(asked: &[Jid], found: &[IsOnWhatsAppResult]) -> Vec<OnWhatsapp> {
-    let names = |result: &IsOnWhatsAppResult, jid: &Jid| {
-        [Some(&result.jid), result.lid.as_ref(), result.pn_jid.as_ref()]
-            .into_iter()
-            .flatten()
-            .any(|named| named.user == jid.user && named.server == jid.server)
-    };
-    let direct: Vec<Option<&IsOnWhatsAppResult>> = asked
+fn answers(asked: &[Jid], found: &[Found]) -> Vec<OnWhatsapp> {
+    let direct: Vec<Option<&Found>> = asked
         .iter()
-        .map(|jid| found.iter().find(|result| names(result, jid)))
+        .map(|jid| found.iter().find(|found| found.is(jid)))
         .collect();
-    let left: Vec<&IsOnWhatsAppResult> = found
+    let left: Vec<&Found> = found
         .iter()
-        .filter(|result| !asked.iter().any(|jid| names(result, jid)))
+        .filter(|found| !asked.iter().any(|jid| found.is(jid)))
         .collect();
     let open = direct.iter().filter(|answer| answer.is_none()).count();
-    // Only when each has one can they be told apart.
-    let mut left = (left.len() == open).then_some(left).unwrap_or_default().into_iter();
+    // Only when each question has one can they be told apart.
+    let left = if left.len() == open { left } else { Vec::new() };
+    let mut left = left.into_iter();
     asked
         .iter()
         .zip(direct)
         .map(|(jid, answer)| match answer.or_else(|| left.next()) {
-            Some(result) => on_whatsapp(jid, result),
+            Some(found) => found.answer(jid),
             None => OnWhatsapp {
                 exists: false,
                 phone: jid.is_pn().then(|| jid.user.to_string()),
@@ -171,27 +212,6 @@ fn answers(asked: &[Jid], found: &[IsOnWhatsAppResult]) -> Vec<OnWhatsapp> {
             },
         })
         .collect()
-}
-
-fn on_whatsapp(asked: &Jid, result: &IsOnWhatsAppResult) -> OnWhatsapp {
-    let jids = [
-        Some(&result.jid),
-        result.lid.as_ref(),
-        result.pn_jid.as_ref(),
-        Some(asked),
-    ];
-    let first = |is: fn(&Jid) -> bool| jids.iter().flatten().find(|jid| is(jid)).map(|jid| foreign(&jid.user));
-    let verified_name = result
-        .verified_name
-        .as_ref()
-        .and_then(|verified| verified.name.as_deref());
-    OnWhatsapp {
-        exists: result.is_registered,
-        phone: first(Jid::is_pn),
-        lid: first(Jid::is_lid),
-        is_business: result.is_business,
-        verified_name: verified_name.map(foreign),
-    }
 }
 
 fn business_profile(profile: &business::BusinessProfile) -> BusinessProfile {
@@ -216,5 +236,54 @@ fn business_profile(profile: &business::BusinessProfile) -> BusinessProfile {
                 close: day.close_time,
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jid(text: &str) -> Jid {
+        text.parse().unwrap()
+    }
+
+    fn found(number: &str, lid: Option<&str>, exists: bool) -> Found {
+        Found {
+            names: [Some(number), lid].into_iter().flatten().map(jid).collect(),
+            exists,
+            is_business: false,
+            verified_name: None,
+        }
+    }
+
+    #[test]
+    fn answers_stand_in_the_order_of_the_questions() {
+        let asked = ["15550001001", "15550001002", "15550001003"].map(|user| jid(&format!("{user}@s.whatsapp.net")));
+        let answers = answers(
+            &asked,
+            &[
+                found("15550001002@s.whatsapp.net", None, false),
+                found("15550001001@s.whatsapp.net", Some("100000000001001@lid"), true),
+            ],
+        );
+        let exist: Vec<bool> = answers.iter().map(|answer| answer.exists).collect();
+        assert_eq!(exist, [true, false, false]);
+        assert_eq!(answers[0].lid.as_deref(), Some("100000000001001"));
+        assert_eq!(answers[2].phone.as_deref(), Some("15550001003"), "no answer: nobody");
+    }
+
+    #[test]
+    fn a_number_that_whatsapp_writes_otherwise_is_the_one_that_was_asked_for() {
+        let asked = [jid("5511987654321@s.whatsapp.net"), jid("15550001001@s.whatsapp.net")];
+        let whatsapps = [
+            found("551187654321@s.whatsapp.net", Some("100000000009999@lid"), true),
+            found("15550001001@s.whatsapp.net", None, true),
+        ];
+        let told = answers(&asked, &whatsapps);
+        assert_eq!(told[0].phone.as_deref(), Some("551187654321"));
+        assert!(told[0].exists && told[1].exists);
+        // Two questions without an answer and one answer without a question: nobody knows whose it is.
+        let asked = [asked[0].clone(), jid("5511912345678@s.whatsapp.net")];
+        assert!(answers(&asked, &whatsapps[..1]).iter().all(|answer| !answer.exists));
     }
 }

@@ -77,19 +77,19 @@ async fn set_privacy(client: &Arc<Client>, change: &PrivacyChange) -> Result<(),
         for person in people {
             let (lid, phone) = both_ids(client, &jid(person)?).await?;
             users.push(DisallowedListUserEntry {
-                action: action.clone(),
+                action,
                 jid: lid,
                 pn_jid: Some(phone),
             });
         }
     }
     // WhatsApp refuses a change of a list that is not the one it has: so it is read just before.
-    let list = client.execute(privacy::ExceptionsOf(category.clone())).await.map_err(refusal)?;
+    let list = client
+        .execute(privacy::ExceptionsOf(category.clone()))
+        .await
+        .map_err(refusal)?;
     let dhash = list.hash.unwrap_or_else(|| "none".to_owned());
-    let update = DisallowedListUpdate {
-        dhash,
-        users,
-    };
+    let update = DisallowedListUpdate { dhash, users };
     client
         .set_privacy_disallowed_list(category, update)
         .await
