@@ -28,7 +28,7 @@ use wacore_binary::JidExt as _;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
-use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid};
+use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid, RawNodeLease};
 
 use crate::engine::{
     EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, OpenError, OperationError, PairingError,
@@ -177,6 +177,8 @@ impl EngineFactory for WhatsApp {
             session.settings.presence == Presence::Unavailable,
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
+        // Who has seen a post is only in the stanza itself.
+        let stanzas = (!session.settings.ignore.statuses).then(|| client.acquire_raw_node_forwarding());
         let running = Arc::clone(&client);
         let ears = Arc::clone(&listener);
         tasks.spawn(async move {
@@ -186,6 +188,7 @@ impl EngineFactory for WhatsApp {
         Ok(Arc::new(WhatsAppEngine {
             client,
             listener: ears,
+            _stanzas: stanzas,
             transports,
             tasks,
             closing,
@@ -199,6 +202,8 @@ struct WhatsAppEngine {
     client: Arc<Client>,
     /// Is told what operations and look-ups learn by the way.
     listener: Arc<dyn Listener>,
+    /// Keeps the library handing over stanzas.
+    _stanzas: Option<RawNodeLease>,
     transports: Arc<GatedTransportFactory>,
     tasks: SessionTasks,
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.

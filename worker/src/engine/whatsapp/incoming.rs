@@ -26,6 +26,7 @@ use crate::engine::{EndReason, EngineEvent, IncomingMessage, Listener, Person, P
 
 mod content;
 mod groups;
+mod statuses;
 
 pub(super) use content::of as content_of;
 
@@ -194,6 +195,12 @@ impl EventHandler for Handler {
                     wa_message_id: ack.id.clone(),
                     refused: ack.error.clone(),
                 });
+            }
+            Event::Receipt(report) if statuses::has_lost_its_author(&report.source.sender) => {}
+            Event::RawNode(stanza) => {
+                if let Some(receipt) = statuses::receipt(stanza.get()) {
+                    self.listener.event(EngineEvent::Receipt(receipt));
+                }
             }
             Event::Receipt(report) => {
                 if let Some(receipt) = receipt(report) {
