@@ -4,15 +4,15 @@
 //! through [`crate::intake`] and nowhere else.
 
 pub mod api_keys;
-pub mod chats;
 pub mod calls;
+pub mod chats;
 pub mod commands;
+pub mod communities;
 pub mod contacts;
 pub mod events;
-pub mod media;
-pub mod labels;
-pub mod communities;
 pub mod groups;
+pub mod labels;
+pub mod media;
 pub mod messages;
 pub mod newsletters;
 pub mod operations;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use shared::event::tenant::{QuotaReached, WebhookDisabled};
 use shared::event::{
     CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, EventType, GroupCreated, GroupJoinRequest,
-    GroupParticipantsChanged, GroupUpdated, HistorySynced, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited,
-    MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated, SessionRestricted,
-    SessionStalled, SessionStatusChanged, StatusViewed,
+    GroupParticipantsChanged, GroupUpdated, HistorySynced, LabelUpdated, LinkCode, MediaFailed, MediaStored,
+    MessageEdited, MessageFailed, MessageReaction, MessageRevoked, MessageStatusChanged, PollVoted, PresenceUpdated,
+    SessionRestricted, SessionStalled, SessionStatusChanged, StatusViewed,
 };
 use shared::ids::Region;
 use shared::message::Message;
@@ -111,10 +111,6 @@ fn data_of(event_type: EventType, schemas: &mut Schemas) -> Value {
         EventType::StatusViewed => reference::<StatusViewed>(schemas),
         EventType::NewsletterMessage => reference::<Message>(schemas),
         EventType::PresenceUpdated => reference::<PresenceUpdated>(schemas),
-        EventType::PollVote => reference::<PollVoted>(schemas),
-        EventType::ChatUpdated => reference::<ChatUpdated>(schemas),
-        EventType::ChatDeleted => reference::<ChatDeleted>(schemas),
-        EventType::HistorySynced => reference::<HistorySynced>(schemas),
         EventType::WebhookDisabled => reference::<WebhookDisabled>(schemas),
         EventType::TenantQuota => reference::<QuotaReached>(schemas),
         EventType::WebhookTest => json!({

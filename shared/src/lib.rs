@@ -16,8 +16,8 @@
 pub mod address;
 pub mod api_key;
 pub mod broker;
-pub mod chat;
 pub mod bucket;
+pub mod chat;
 pub mod command;
 pub mod config;
 pub mod content;

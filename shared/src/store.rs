@@ -11,8 +11,8 @@
 pub mod announcements;
 pub mod api_keys;
 pub mod backlog;
-pub mod chats;
 pub mod calls;
+pub mod chats;
 pub mod commands;
 pub mod contacts;
 pub mod deliveries;

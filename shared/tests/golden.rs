@@ -13,7 +13,11 @@ use shared::command::{Command, Envelope, Quote, SendMessage};
 use shared::content::{Content, Location, Media, MediaStatus, Text, TextStyle};
 use shared::event::people::CallEnd;
 use shared::event::{
-    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, Draft, Event, GroupCreated, GroupJoinRequest, GroupParticipantsChanged, GroupUpdated, HistoryKind, HistorySynced, JoinRequestChange, LabelUpdated, LinkCode, MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked, MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled, SessionStatusChanged, StatusViewed,
+    CallEnded, CallReceived, ChatDeleted, ChatUpdated, ContactUpdated, Draft, Event, GroupCreated, GroupJoinRequest,
+    GroupParticipantsChanged, GroupUpdated, HistoryKind, HistorySynced, JoinRequestChange, LabelUpdated, LinkCode,
+    MediaFailed, MediaStored, MessageEdited, MessageFailed, MessageReaction, MessageReference, MessageRevoked,
+    MessageStatusChanged, PollResult, PollVoted, PresenceUpdated, SessionRestricted, SessionStalled,
+    SessionStatusChanged, StatusViewed,
 };
 use shared::group::{AddMode, Group, GroupKind, GroupSettings, Participant, ParticipantAction, Role};
 use shared::ids::{CommandId, EventId, MediaId, MessageId, SessionId, StatusId, TenantId, WorkerId};

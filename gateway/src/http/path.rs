@@ -5,9 +5,7 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use shared::ids::{
-    ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, StatusId, TenantId, WebhookId,
-};
+use shared::ids::{ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, StatusId, TenantId, WebhookId};
 use shared::problem::Code;
 
 use crate::problem::Problem;

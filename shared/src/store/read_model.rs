@@ -28,7 +28,6 @@ pub use statuses::{NewStatus, StatusChange};
 
 /// Something that is different from now on.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all changes are of the large kind")]
 pub enum Change {
     /// A message that may be known.
     Message(MessageChange),

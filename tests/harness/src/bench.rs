@@ -5,8 +5,8 @@
 
 mod api_fuzz;
 mod idle_memory;
-pub mod read_model;
 mod media;
+pub mod read_model;
 mod send_latency;
 
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! The simulated WhatsApp network: its process, and the client of its HTTP side, which plays the people.
 
 mod calls;
+mod groups;
 mod media;
 mod messages;
 mod people;
-mod groups;
 mod types;
 
 use std::time::Duration;

@@ -2,8 +2,8 @@
 
 mod chats;
 mod gateway;
-mod kinds;
 mod groups;
+mod kinds;
 mod local;
 mod media;
 mod messages;
@@ -21,8 +21,7 @@ use std::process::ExitCode;
 use stories::Tale;
 
 fn main() -> ExitCode {
-    let themes: [Vec<Tale>; 10] = [
-    let themes: [Vec<Tale>; 11] = [
+    let themes: Vec<Vec<Tale>> = vec![
         pairing::stories(),
         people::stories(),
         messages::stories(),

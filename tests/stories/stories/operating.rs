@@ -270,15 +270,22 @@ async fn a_tenant_is_suspended_and_comes_back(story: &Story) -> anyhow::Result<(
     scene.api.get("/v1/sessions").ok().await?;
     let change = async |body: Value| scene.admin.patch(&path, &body).ok().await?.json::<Value>();
     let suspended = change(json!({ "suspended": true, "name": "Late payer" })).await?;
-    ensure!(suspended["suspended_at"].is_string() && suspended["name"] == "Late payer", "{suspended}");
+    ensure!(
+        suspended["suspended_at"].is_string() && suspended["name"] == "Late payer",
+        "{suspended}"
+    );
     let answers = async |status: u16| {
-        wait_for(format!("the tenant's key to be answered with {status}"), PATIENCE, async || {
-            let answer = scene.api.get("/v1/sessions").send().await?;
-            if answer.status == status {
-                return Ok(());
-            }
-            Err(NotYet::because(answer))
-        })
+        wait_for(
+            format!("the tenant's key to be answered with {status}"),
+            PATIENCE,
+            async || {
+                let answer = scene.api.get("/v1/sessions").send().await?;
+                if answer.status == status {
+                    return Ok(());
+                }
+                Err(NotYet::because(answer))
+            },
+        )
         .await
     };
     answers(403).await?;
@@ -292,17 +299,28 @@ async fn a_used_up_quota_and_a_webhook_that_is_gone_are_told_to_the_others(story
     scene.webhook("operations", &["tenant.*", "webhook.*"]).await?;
     let gone = scene.webhook("gone", &["message.received"]).await?;
     let path = format!("/v1/tenants/{}", scene.tenant);
-    scene.admin.patch(&path, &json!({ "quotas": { "sessions": 1 } })).ok().await?;
+    scene
+        .admin
+        .patch(&path, &json!({ "quotas": { "sessions": 1 } }))
+        .ok()
+        .await?;
     let session = scene.linked_session("Front desk").await?;
     for _ in 0..2 {
-        let refused = scene.api.post("/v1/sessions", &json!({ "name": "one too many" })).send().await?;
+        let refused = scene
+            .api
+            .post("/v1/sessions", &json!({ "name": "one too many" }))
+            .send()
+            .await?;
         ensure!(refused.status == 429, "{refused}");
     }
     let told = scene
         .sink()
         .first("operations", PATIENCE, |one| one.event_type() == "tenant.quota")
         .await?;
-    ensure!(told.event()?["data"] == json!({ "quota": "sessions", "limit": 1 }), "{told:?}");
+    ensure!(
+        told.event()?["data"] == json!({ "quota": "sessions", "limit": 1 }),
+        "{told:?}"
+    );
 
     let behaviour = Behaviour {
         name: Some("gone".to_owned()),
@@ -316,10 +334,20 @@ async fn a_used_up_quota_and_a_webhook_that_is_gone_are_told_to_the_others(story
         .sink()
         .first("operations", PATIENCE, |one| one.event_type() == "webhook.disabled")
         .await?;
-    ensure!(told.verified && told.event()?["data"]["webhook_id"] == gone.as_str(), "{told:?}");
+    ensure!(
+        told.verified && told.event()?["data"]["webhook_id"] == gone.as_str(),
+        "{told:?}"
+    );
     let webhook: Value = scene.api.get(&format!("/v1/webhooks/{gone}")).ok().await?.json()?;
-    ensure!(webhook["enabled"] == false && webhook["disabled_reason"] == "gone", "{webhook}");
-    let all = scene.sink().received("operations", 0, std::time::Duration::ZERO).await?.webhooks;
+    ensure!(
+        webhook["enabled"] == false && webhook["disabled_reason"] == "gone",
+        "{webhook}"
+    );
+    let all = scene
+        .sink()
+        .received("operations", 0, std::time::Duration::ZERO)
+        .await?
+        .webhooks;
     let quota = all.iter().filter(|one| one.event_type() == "tenant.quota").count();
     ensure!(quota == 1, "the second refusal is told to nobody: {quota}");
     Ok(())
@@ -346,20 +374,32 @@ async fn messages_that_do_not_get_any_further_are_reported_once(story: &Story) -
 
 async fn events_are_followed_over_a_websocket(story: &Story) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
-    let url = format!("{}/v1/events/ws?type=message.received", scene.api.base().replacen("http", "ws", 1));
+    let url = format!(
+        "{}/v1/events/ws?type=message.received",
+        scene.api.base().replacen("http", "ws", 1)
+    );
     let mut request = url.into_client_request()?;
     // As a browser must: it can set no other header.
     let protocols = format!("rookery.v1, {}", scene.api.key());
-    request.headers_mut().insert("sec-websocket-protocol", protocols.parse()?);
+    request
+        .headers_mut()
+        .insert("sec-websocket-protocol", protocols.parse()?);
     let (mut socket, answer) = connect_async(request).await?;
-    let chosen = answer.headers().get("sec-websocket-protocol").context("a protocol is chosen")?;
+    let chosen = answer
+        .headers()
+        .get("sec-websocket-protocol")
+        .context("a protocol is chosen")?;
     ensure!(chosen == "rookery.v1", "the key is not repeated: {chosen:?}");
 
     let session = scene.linked_session("Front desk").await?;
     let contact = scene.phone("Carlos").await?;
     let mut sent = Vec::new();
     for number in 1..=3 {
-        sent.push(contact.send_text(&session.owner.number, &format!("message {number}")).await?);
+        sent.push(
+            contact
+                .send_text(&session.owner.number, &format!("message {number}"))
+                .await?,
+        );
     }
     for id in &sent {
         let event = loop {

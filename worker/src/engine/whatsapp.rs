@@ -28,7 +28,7 @@ use wacore::types::events::EventInterest;
 use whatsapp_rust::pair_code::PairCodeOptions;
 use whatsapp_rust::store::commands::DeviceCommand;
 use whatsapp_rust::store::persistence_manager::PersistenceManager;
-use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid};
+use whatsapp_rust::{CacheConfig, CacheEntryConfig, Client, Jid, RawNodeLease};
 
 use crate::engine::{
     EndReason, Engine, EngineEvent, EngineFactory, EngineSession, Listener, MediaError, MediaSink, OpenError,
@@ -187,6 +187,8 @@ impl EngineFactory for WhatsApp {
             },
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
+        // Who has seen a post is only in the stanza itself.
+        let stanzas = (!session.settings.ignore.statuses).then(|| client.acquire_raw_node_forwarding());
         let running = Arc::clone(&client);
         let ending = Arc::clone(&listener);
         tasks.spawn(async move {
@@ -195,6 +197,7 @@ impl EngineFactory for WhatsApp {
         });
         Ok(Arc::new(WhatsAppEngine {
             client,
+            _stanzas: stanzas,
             transports,
             tasks,
             closing,
@@ -210,6 +213,8 @@ impl EngineFactory for WhatsApp {
 /// One session's running client.
 struct WhatsAppEngine {
     client: Arc<Client>,
+    /// Keeps the library handing over stanzas.
+    _stanzas: Option<RawNodeLease>,
     transports: Arc<GatedTransportFactory>,
     tasks: SessionTasks,
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
@@ -264,7 +269,10 @@ impl Engine for WhatsAppEngine {
             return Err(SendError::NotConnected);
         }
         if message.to == Address::Status {
-            let media = self.uploads.prepare(&self.client, self.tenant, &message.content).await?;
+            let media = self
+                .uploads
+                .prepare(&self.client, self.tenant, &message.content)
+                .await?;
             return outgoing_status::send(&self.client, message, media.as_ref()).await;
         }
         let to = outgoing::jid(&message.to).map_err(SendError::Refused)?;

@@ -5,9 +5,9 @@
 mod act;
 mod arrived;
 mod chats;
+mod groups;
 mod media;
 mod people;
-mod groups;
 mod statuses;
 
 use std::sync::Arc;

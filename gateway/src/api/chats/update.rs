@@ -48,7 +48,7 @@ fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<O
     Option::deserialize(deserializer).map(Some)
 }
 
-fn check(body: UpdateChat) -> Result<ChatMarks, Problem> {
+fn check(body: &UpdateChat) -> Result<ChatMarks, Problem> {
     let mut checks = Checks::new();
     if let Some(Some(until)) = body.muted_until {
         checks.require(
@@ -94,7 +94,7 @@ pub(super) async fn update_chat(
     prefer: Prefer,
     Document(body): Document<UpdateChat>,
 ) -> Result<Response, Problem> {
-    let marks = check(body)?;
+    let marks = check(&body)?;
     let (chat, last) = promptly(async {
         let mut transaction = app.store().tenant(call.tenant.tenant).await?;
         sessions::find(&mut transaction, call.session).await?;
@@ -116,7 +116,7 @@ mod tests {
     use crate::http::body::parse;
 
     fn read(body: &str) -> Result<ChatMarks, Problem> {
-        check(parse(body.as_bytes())?)
+        check(&parse(body.as_bytes())?)
     }
 
     #[test]

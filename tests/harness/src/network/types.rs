@@ -49,7 +49,7 @@ pub struct PhoneMessage {
     pub from_phone: Option<String>,
     /// The sender's LID, where known.
     pub from_lid: Option<String>,
-    /// The chat.
+    /// The chat: the other person, the group, or the place of status posts.
     #[serde(default)]
     pub chat: String,
     /// Whether a companion of the phone's own account sent it.
@@ -70,12 +70,6 @@ pub struct PhoneMessage {
     /// The text, where it is one.
     #[serde(default)]
     pub text: Option<String>,
-    /// The chat: the other person, the group, or the place of status posts.
-    #[serde(default)]
-    pub chat: String,
-    /// The message that a reaction, an edit or a revocation is about.
-    #[serde(default)]
-    pub target: Option<String>,
     /// How often the phone had to ask again before it could decrypt it.
     #[serde(default)]
     pub retries: u32,

@@ -129,14 +129,10 @@ pub(super) fn group(metadata: &GroupMetadata, me: &Me) -> Group {
 }
 
 /// What the server answered about each of the people who were asked for, in that order.
-pub(super) async fn results(
-    client: &Client,
-    asked: &[Address],
-    answers: &[ParticipantChangeResponse],
-) -> Vec<ParticipantResult> {
+pub(super) fn results(asked: &[Party], answers: &[ParticipantChangeResponse]) -> Vec<ParticipantResult> {
     let mut results = Vec::with_capacity(asked.len());
-    for person in asked {
-        let party = both_ids(client, person).await;
+    for party in asked {
+        let party = party.clone();
         let answer = answers.iter().find(|answer| {
             let answered = self::party(&answer.jid, [answer.phone_number.as_ref(), None]).unwrap_or_default();
             let same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;

@@ -30,13 +30,17 @@ mod groups;
 mod history;
 mod people;
 mod reading;
+mod statuses;
 
 use history::{Own, Transfer};
 use people::Sightings;
 pub(super) use people::{Habits, known_person};
 
 /// What a message of `source` says, as far as it can be read without the account's keys.
-pub(super) fn content_of(message: &waproto::whatsapp::Message, source: &MessageSource) -> Option<shared::content::Content> {
+pub(super) fn content_of(
+    message: &waproto::whatsapp::Message,
+    source: &MessageSource,
+) -> Option<shared::content::Content> {
     let view = content::View {
         source,
         own: &[],
@@ -111,8 +115,8 @@ impl Handler {
         let own = {
             let device = self.persistence.get_device_snapshot();
             Own {
-                phone: device.pn.as_ref().map(|jid| jid.to_non_ad()),
-                lid: device.lid.as_ref().map(|jid| jid.to_non_ad()),
+                phone: device.pn.as_ref().map(Jid::to_non_ad),
+                lid: device.lid.as_ref().map(Jid::to_non_ad),
             }
         };
         if let Some(transfer) = Transfer::of(history, self.habits.history_days, own) {
@@ -227,6 +231,12 @@ impl EventHandler for Handler {
                     wa_message_id: ack.id.clone(),
                     refused: ack.error.clone(),
                 });
+            }
+            Event::Receipt(report) if statuses::has_lost_its_author(&report.source.sender) => {}
+            Event::RawNode(stanza) => {
+                if let Some(receipt) = statuses::receipt(stanza.get()) {
+                    self.listener.event(EngineEvent::Receipt(receipt));
+                }
             }
             Event::Receipt(report) => {
                 if let Some(event) = chats::read_elsewhere(report, &self.persistence) {

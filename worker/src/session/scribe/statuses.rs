@@ -201,10 +201,10 @@ fn place() -> Party {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::store::known_messages::KnownMessage;
     use crate::engine::{EngineEvent, Person};
     use crate::session::scribe::tests::{account, data, desk, person, types};
     use shared::content::{MessageKey, Reaction, Revoke};
+    use shared::store::known_messages::KnownMessage;
 
     fn incoming(content: Content, from_me: bool) -> IncomingMessage {
         let place = Person {

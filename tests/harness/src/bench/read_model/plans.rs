@@ -131,9 +131,9 @@ fn normalised(plan: &str) -> String {
             text.push('\'');
         }
         if word.parse::<Uuid>().is_ok() {
-            text.push('…')
+            text.push('…');
         } else {
-            text.push_str(word)
+            text.push_str(word);
         }
     }
     text.push('\n');

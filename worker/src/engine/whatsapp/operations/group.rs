@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use serde_json::{Value, json};
-use shared::address::Address;
+use shared::address::{Address, Party};
 use shared::group::{
     AddMode, CreatedGroup, Group, GroupSettings, JoinOutcome, JoinedGroup, ParticipantAction, ParticipantResult,
     ParticipantResults,
@@ -19,7 +19,7 @@ use whatsapp_rust::{
 };
 
 use super::super::group_queries;
-use super::super::groups::{Me, group, group_failed, results};
+use super::super::groups::{Me, both_ids, failed, group, group_failed, results};
 use super::super::lookups::invite_code;
 use super::jid;
 use crate::engine::news::{GroupHappening, GroupNews};
@@ -96,7 +96,21 @@ pub(super) async fn perform(
             participants,
         } => {
             let place = jid(group)?;
-            let people = members(client, &place, participants).await?;
+            // Whoever asks may be somebody of whom only the request tells both ids.
+            let waiting = group_queries::join_requests(client, &place).await.map_err(failed)?;
+            let mut asked = Vec::with_capacity(participants.len());
+            for person in participants {
+                let among = waiting.iter().find(|request| {
+                    let same =
+                        |theirs: &Option<String>, mine: Option<&str>| mine.is_some() && theirs.as_deref() == mine;
+                    same(&request.party.phone, person.phone()) || same(&request.party.lid, person.lid())
+                });
+                asked.push(match among {
+                    Some(request) => request.party.clone(),
+                    None => both_ids(client, person).await,
+                });
+            }
+            let people = members(client, &place, &asked).await?;
             let answers = if *approve {
                 groups.approve_membership_requests(place.clone(), &people).await
             } else {
@@ -106,7 +120,7 @@ pub(super) async fn perform(
             if *approve {
                 let _unread = read_again(client, listener, &place).await;
             }
-            let results = results(client, participants, &answers).await;
+            let results = results(&asked, &answers);
             Ok(json!(ParticipantResults { results }))
         }
         GroupOperation::Leave { group } => {
@@ -238,7 +252,7 @@ async fn missing(
 ) -> Vec<(ParticipantResult, bool)> {
     let mut all = Vec::with_capacity(participants.len());
     for person in participants {
-        let party = super::super::groups::both_ids(client, person).await;
+        let party = both_ids(client, person).await;
         let same = |one: &Option<String>, other: &Option<String>| one.is_some() && one == other;
         let member = now
             .participants
@@ -254,7 +268,7 @@ async fn missing(
         };
         match answers {
             Ok(answers) => {
-                let result = results(client, std::slice::from_ref(person), &answers).await;
+                let result = results(std::slice::from_ref(&party), &answers);
                 all.extend(result.into_iter().map(|result| (result, true)));
             }
             Err(error) => {
@@ -339,43 +353,46 @@ async fn change_participants(
 ) -> Result<Value, OperationError> {
     let place = jid(group)?;
     let groups = client.groups();
+    let mut asked = Vec::with_capacity(participants.len());
+    for person in participants {
+        asked.push(both_ids(client, person).await);
+    }
     let answers = match action {
         ParticipantAction::Add => {
             let people = participants.iter().map(jid).collect::<Result<Vec<_>, _>>()?;
             groups.add_participants(place.clone(), &people).await
         }
         ParticipantAction::Remove | ParticipantAction::Leave => {
-            let people = members(client, &place, participants).await?;
+            let people = members(client, &place, &asked).await?;
             groups.remove_participants(place.clone(), &people).await
         }
         ParticipantAction::Promote => {
-            let people = members(client, &place, participants).await?;
+            let people = members(client, &place, &asked).await?;
             groups.promote_participants(place.clone(), &people).await
         }
         ParticipantAction::Demote => {
-            let people = members(client, &place, participants).await?;
+            let people = members(client, &place, &asked).await?;
             groups.demote_participants(place.clone(), &people).await
         }
     }
     .map_err(group_failed)?;
     let _unread = read_again(client, listener, &place).await;
-    let results = results(client, participants, &answers).await;
+    let results = results(&asked, &answers);
     Ok(json!(ParticipantResults { results }))
 }
 
 /// People by the id under which the group knows them.
-async fn members(client: &Client, place: &Jid, participants: &[Address]) -> Result<Vec<Jid>, OperationError> {
+async fn members(client: &Client, place: &Jid, people: &[Party]) -> Result<Vec<Jid>, OperationError> {
     let info = client.groups().query_info(place).await.map_err(group_failed)?;
-    let mut people = Vec::with_capacity(participants.len());
-    for person in participants {
-        let by_lid = info.addressing_mode == AddressingMode::Lid;
-        let party = super::super::groups::both_ids(client, person).await;
-        let address = match (by_lid, party.lid, party.phone) {
-            (true, Some(lid), _) => Address::Lid(lid),
-            (false, _, Some(phone)) => Address::Phone(phone),
-            _ => person.clone(),
+    let by_lid = info.addressing_mode == AddressingMode::Lid;
+    let mut jids = Vec::with_capacity(people.len());
+    for party in people {
+        let address = match (by_lid, &party.lid, &party.phone) {
+            (true, Some(lid), _) | (false, Some(lid), None) => Address::Lid(lid.clone()),
+            (_, _, Some(phone)) => Address::Phone(phone.clone()),
+            (_, None, None) => return Err(OperationError::refused("somebody has no address")),
         };
-        people.push(jid(&address)?);
+        jids.push(jid(&address)?);
     }
-    Ok(people)
+    Ok(jids)
 }
