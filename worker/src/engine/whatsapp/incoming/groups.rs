@@ -191,7 +191,7 @@ fn method(method: &MembershipRequestMethod) -> String {
     match method {
         MembershipRequestMethod::LinkedGroupJoin => "linked_group_join",
         MembershipRequestMethod::NonAdminAdd => "non_admin_add",
-        _ => "invite_link",
+        MembershipRequestMethod::InviteLink => "invite_link",
     }
     .to_owned()
 }
@@ -222,6 +222,7 @@ mod tests {
             lid: None,
             username: None,
             join_time: None,
+            group_history_sent_state: None,
         }
     }
 
