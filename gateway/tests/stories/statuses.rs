@@ -182,7 +182,10 @@ async fn an_own_post_is_durable_when_accepted_and_shows_who_has_seen_it() {
         .map(|viewer| (viewer["phone"].as_str().unwrap(), viewer["reaction"].as_str()))
         .collect();
     assert_eq!(viewers, [("15550001001", None), ("15550001002", Some("\u{1F44D}"))]);
-    let known = store.known_messages(session, &[wa_message_id.clone()]).await.unwrap();
+    let known = store
+        .known_messages(session, std::slice::from_ref(&wa_message_id))
+        .await
+        .unwrap();
     let own: StatusId = id.parse().unwrap();
     assert_eq!(known.own(&wa_message_id), Some(MessageId(own.0)), "receipts find the post");
 

@@ -157,6 +157,22 @@ impl Handler {
         });
     }
 
+    /// The stanza may name the viewer by LID alone: the other id is looked up, which cannot be done here at once.
+    fn status_seen(&self, mut receipt: Receipt) {
+        let (None, Some(client)) = (&receipt.from.alternative, self.client.upgrade()) else {
+            return self.listener.event(EngineEvent::Receipt(receipt));
+        };
+        let listener = Arc::clone(&self.listener);
+        self.tasks.spawn(async move {
+            let party = super::groups::both_ids(&client, &receipt.from.address).await;
+            receipt.from.alternative = match receipt.from.address {
+                Address::Lid(_) => party.phone.map(Address::Phone),
+                _ => party.lid.map(Address::Lid),
+            };
+            listener.event(EngineEvent::Receipt(receipt));
+        });
+    }
+
     fn group(&self, update: &GroupUpdate) {
         let Some(client) = self.client.upgrade() else { return };
         let me = Me::of(&client);
@@ -235,7 +251,7 @@ impl EventHandler for Handler {
             Event::Receipt(report) if statuses::has_lost_its_author(&report.source.sender) => {}
             Event::RawNode(stanza) => {
                 if let Some(receipt) = statuses::receipt(stanza.get()) {
-                    self.listener.event(EngineEvent::Receipt(receipt));
+                    self.status_seen(receipt);
                 }
             }
             Event::Receipt(report) => {

@@ -148,7 +148,7 @@ fn place(group: &str) -> Party {
 mod tests {
     use super::*;
     use crate::engine::EngineEvent;
-    use crate::session::scribe::MessageIds;
+    use shared::store::known_messages::KnownMessages;
     use crate::session::scribe::tests::{account, data, desk, person, types};
     use chrono::Utc;
     use shared::event::JoinRequestChange;
@@ -177,11 +177,11 @@ mod tests {
     fn who_was_added_by_whom_is_told_once_and_recorded() {
         let mut desk = desk(Some(account()));
         let mut writing = Writing::default();
-        let ids = MessageIds::new();
+        let mut ids = KnownMessages::new();
         desk.scribe
-            .engine_event(&mut writing, &news(added(), Some("7:0")), &ids);
+            .engine_event(&mut writing, &news(added(), Some("7:0")), &mut ids);
         desk.scribe
-            .engine_event(&mut writing, &news(added(), Some("7:0")), &ids);
+            .engine_event(&mut writing, &news(added(), Some("7:0")), &mut ids);
         assert_eq!(types(&writing), ["group.participants"]);
         let data = data(&writing, 0);
         assert_eq!(data["chat"]["jid"], GROUP);
@@ -198,7 +198,7 @@ mod tests {
         desk.scribe.ignore.groups = true;
         let mut writing = Writing::default();
         desk.scribe
-            .engine_event(&mut writing, &news(added(), None), &MessageIds::new());
+            .engine_event(&mut writing, &news(added(), None), &mut KnownMessages::new());
         assert!(types(&writing).is_empty());
         assert_eq!(writing.facts.changes.len(), 1);
     }
@@ -223,7 +223,7 @@ mod tests {
             request,
         ] {
             desk.scribe
-                .engine_event(&mut writing, &news(what, None), &MessageIds::new());
+                .engine_event(&mut writing, &news(what, None), &mut KnownMessages::new());
         }
         assert_eq!(
             types(&writing),

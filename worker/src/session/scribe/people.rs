@@ -197,7 +197,7 @@ mod tests {
     use shared::event::people::CallEnd;
     use shared::store::read_model::contacts::ContactFacts;
 
-    use super::super::MessageIds;
+    use shared::store::known_messages::KnownMessages;
     use super::super::tests::{account, data, desk, person, types};
     use super::*;
     use crate::engine::EngineEvent;
@@ -207,7 +207,7 @@ mod tests {
         let mut writing = Writing::default();
         for event in events {
             let event = EngineEvent::People(event.clone());
-            desk.scribe.engine_event(&mut writing, &event, &MessageIds::new());
+            desk.scribe.engine_event(&mut writing, &event, &mut KnownMessages::new());
         }
         writing
     }
@@ -320,7 +320,7 @@ mod tests {
         let mut writing = Writing::default();
         for word in ["composing", "available", "paused"] {
             desk.scribe
-                .engine_event(&mut writing, &presence(word), &MessageIds::new());
+                .engine_event(&mut writing, &presence(word), &mut KnownMessages::new());
         }
         assert_eq!(types(&writing), ["presence.updated"; 3]);
         assert!(matches!(

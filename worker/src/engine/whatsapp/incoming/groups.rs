@@ -222,6 +222,7 @@ mod tests {
             lid: None,
             username: None,
             join_time: None,
+            group_history_sent_state: None,
         }
     }
 

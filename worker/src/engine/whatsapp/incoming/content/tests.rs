@@ -87,6 +87,7 @@ fn every_kind_that_is_sent_reads_back_as_it_was() {
                 description: Some("A page".into()),
                 thumbnail: Some("AQID".into()),
             }),
+            style: None,
         }),
         Content::Location(place.clone()),
         Content::LiveLocation(LiveLocation {
