@@ -187,7 +187,11 @@ async fn an_own_post_is_durable_when_accepted_and_shows_who_has_seen_it() {
         .await
         .unwrap();
     let own: StatusId = id.parse().unwrap();
-    assert_eq!(known.own(&wa_message_id), Some(MessageId(own.0)), "receipts find the post");
+    assert_eq!(
+        known.own(&wa_message_id),
+        Some(MessageId(own.0)),
+        "receipts find the post"
+    );
 
     // An own post is neither viewed nor liked by its author.
     let view = tenant.client.post(&format!("{path}/{id}/view"), json!({})).await;

@@ -148,10 +148,10 @@ fn place(group: &str) -> Party {
 mod tests {
     use super::*;
     use crate::engine::EngineEvent;
-    use shared::store::known_messages::KnownMessages;
     use crate::session::scribe::tests::{account, data, desk, person, types};
     use chrono::Utc;
     use shared::event::JoinRequestChange;
+    use shared::store::known_messages::KnownMessages;
 
     const GROUP: &str = "120363021033254949@g.us";
 

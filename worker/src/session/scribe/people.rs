@@ -197,17 +197,18 @@ mod tests {
     use shared::event::people::CallEnd;
     use shared::store::read_model::contacts::ContactFacts;
 
-    use shared::store::known_messages::KnownMessages;
     use super::super::tests::{account, data, desk, person, types};
     use super::*;
     use crate::engine::EngineEvent;
+    use shared::store::known_messages::KnownMessages;
 
     fn written(events: &[PeopleEvent]) -> Writing {
         let mut desk = desk(Some(account()));
         let mut writing = Writing::default();
         for event in events {
             let event = EngineEvent::People(event.clone());
-            desk.scribe.engine_event(&mut writing, &event, &mut KnownMessages::new());
+            desk.scribe
+                .engine_event(&mut writing, &event, &mut KnownMessages::new());
         }
         writing
     }
