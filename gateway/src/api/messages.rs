@@ -4,7 +4,7 @@ mod change;
 mod compose;
 mod list;
 mod marks;
-mod media;
+pub(crate) mod media;
 mod preview;
 mod request;
 mod send;

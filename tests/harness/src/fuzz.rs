@@ -37,7 +37,7 @@ pub struct Effort {
 impl Effort {
     /// For every run of the tests.
     pub const SHORT: Self = Self {
-        examples: 8,
+        examples: 2,
         seconds: None,
     };
     /// For `deploy/local bench api-fuzz`.
@@ -159,6 +159,26 @@ async fn prepare(stack: &Stack, api: &Api) -> anyhow::Result<Known> {
         .await?
         .expect(202)?
         .json()?;
+    let made = |path: String, body: Value| {
+        let request = api.post(&path, &body).prefer_wait(PATIENCE);
+        async move {
+            let answer = request.send().await?;
+            ensure!((200..300).contains(&answer.status), "{path}: {answer}");
+            answer.json::<Value>()
+        }
+    };
+    let here = format!("/v1/sessions/{session}");
+    let group = made(
+        format!("{here}/groups"),
+        json!({ "subject": "Fuzzed", "participants": [contact.number] }),
+    )
+    .await?;
+    let status = made(
+        format!("{here}/statuses"),
+        json!({ "type": "text", "text": { "body": "Fuzzed" }, "audience": { "mode": "allow", "people": [contact.number] } }),
+    )
+    .await?;
+    let media = made("/v1/media".to_owned(), json!({ "base64": "aGVsbG8=", "file_name": "hello.txt" })).await?;
     let other_session = api
         .create_session_from(&json!({ "name": "to be ended", "start": false }))
         .await?;
@@ -175,6 +195,9 @@ async fn prepare(stack: &Stack, api: &Api) -> anyhow::Result<Known> {
             ("jid", contact.number.clone()),
             ("contact", contact.number.clone()),
             ("event_id", sent.id),
+            ("group_jid", text(&group["jid"])),
+            ("status_id", text(&status["id"])),
+            ("media_id", text(&media["id"])),
         ],
         ended_session: other_session.id,
         ended_webhook: other_webhook.id,

@@ -7,6 +7,7 @@ mod kinds;
 mod local;
 mod media;
 mod messages;
+mod newsletters;
 mod operating;
 mod pairing;
 mod people;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         media::stories(),
         groups::stories(),
         statuses::stories(),
+        newsletters::stories(),
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),

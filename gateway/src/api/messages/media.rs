@@ -19,7 +19,7 @@ const LONGEST_CAPTION: usize = 4_096;
 
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FileKind {
+pub(crate) enum FileKind {
     /// A picture.
     Image,
     /// A film.
@@ -34,7 +34,7 @@ pub(super) enum FileKind {
 
 impl FileKind {
     /// The content with the file.
-    pub(super) fn content(self, media: Media) -> Content {
+    pub(crate) fn content(self, media: Media) -> Content {
         match self {
             Self::Image => Content::Image(media),
             Self::Video => Content::Video(media),
@@ -48,45 +48,45 @@ impl FileKind {
 /// A file to send: exactly one of `link`, `media_id` and `base64` says where it is.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MediaBody {
+pub(crate) struct MediaBody {
     /// A URL from which it is fetched.
     #[schema(example = "https://example.com/rook.jpg")]
-    pub(super) link: Option<String>,
+    pub(crate) link: Option<String>,
     /// Our id of a file that is stored here: see `POST /v1/media`.
     #[schema(value_type = Option<String>)]
-    pub(super) media_id: Option<MediaId>,
+    pub(crate) media_id: Option<MediaId>,
     /// Its bytes in base64.
-    pub(super) base64: Option<String>,
+    pub(crate) base64: Option<String>,
     /// What it is, as a MIME type, where its bytes do not tell.
-    pub(super) mime_type: Option<String>,
+    pub(crate) mime_type: Option<String>,
     /// The text below it. Not for audio and stickers.
-    pub(super) caption: Option<String>,
+    pub(crate) caption: Option<String>,
     /// A document's name.
     #[serde(alias = "filename")]
-    pub(super) file_name: Option<String>,
+    pub(crate) file_name: Option<String>,
     /// Sound: shown as a voice note.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) voice: bool,
+    pub(crate) voice: bool,
     /// A film: shown as a looping GIF.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) gif: bool,
+    pub(crate) gif: bool,
     /// A film: shown as a round video note.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) note: bool,
+    pub(crate) note: bool,
     /// It can be opened once. For pictures, films and sound.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) view_once: bool,
+    pub(crate) view_once: bool,
     /// A small JPEG in base64, instead of one that is made.
-    pub(super) thumbnail: Option<String>,
+    pub(crate) thumbnail: Option<String>,
 }
 
 impl MediaBody {
     /// Checks what can be checked without the file.
-    pub(super) fn check(&self, checks: &mut Checks, field: &str, kind: FileKind) {
+    pub(crate) fn check(&self, checks: &mut Checks, field: &str, kind: FileKind) {
         let at = |name: &str| format!("{field}.{name}");
         let sources = [self.link.is_some(), self.media_id.is_some(), self.base64.is_some()];
         checks.require(
@@ -156,7 +156,7 @@ impl MediaBody {
 ///
 /// # Errors
 /// See [`resolve::resolve`].
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     app: &App,
     call: &SessionCall<SendMessages>,
     kind: FileKind,

@@ -18,6 +18,8 @@ use shared::store::TenantTransaction;
 use utoipa::ToSchema;
 
 use crate::api::messages::wa_message_id;
+use crate::api::messages;
+use crate::api::messages::media::{FileKind, MediaBody};
 use crate::api::sessions::SessionPath;
 use crate::app::App;
 use crate::auth::SessionCall;
@@ -52,6 +54,10 @@ pub(super) struct NewStatus {
     kind: StatusKind,
     /// The content of a text.
     text: Option<StatusText>,
+    /// The picture.
+    image: Option<MediaBody>,
+    /// The film.
+    video: Option<MediaBody>,
     /// Who may see it; everybody whom the account knows if not said.
     #[serde(default)]
     #[schema(required = false)]
@@ -64,6 +70,10 @@ pub(super) struct NewStatus {
 enum StatusKind {
     /// A text on a coloured ground.
     Text,
+    /// A picture.
+    Image,
+    /// A film.
+    Video,
 }
 
 /// A text on a coloured ground.
@@ -130,10 +140,19 @@ pub(super) struct AcceptedStatus {
     audience: u32,
 }
 
+/// What a post says.
+#[derive(Debug)]
+enum Said {
+    /// Complete.
+    Content(Content),
+    /// A file that is still to be found.
+    File(FileKind, Box<MediaBody>),
+}
+
 /// What a request says, checked.
 #[derive(Debug)]
 struct Draft {
-    content: Content,
+    said: Said,
     mode: AudienceMode,
     people: Vec<Address>,
 }
@@ -145,11 +164,21 @@ fn is_color(text: &str) -> bool {
 
 fn check(request: NewStatus) -> Result<Draft, Problem> {
     let mut checks = Checks::new();
-    let StatusKind::Text = request.kind;
-    if request.text.is_none() {
-        checks.require(false, "text", "is required when type is text");
+    let (field, given) = match request.kind {
+        StatusKind::Text => ("text", request.text.is_some()),
+        StatusKind::Image => ("image", request.image.is_some()),
+        StatusKind::Video => ("video", request.video.is_some()),
+    };
+    checks.require(given, field, &format!("is required when type is {field}"));
+    let file = match request.kind {
+        StatusKind::Text => None,
+        StatusKind::Image => request.image.map(|body| (FileKind::Image, body)),
+        StatusKind::Video => request.video.map(|body| (FileKind::Video, body)),
+    };
+    if let Some((kind, body)) = &file {
+        body.check(&mut checks, field, *kind);
     }
-    let text = request.text.map(|text| {
+    let text = request.text.filter(|_| request.kind == StatusKind::Text).map(|text| {
         checks.text("text.body", &text.body, 1..=LONGEST_TEXT);
         for (field, color) in [("text.background", &text.background), ("text.color", &text.color)] {
             checks.require(
@@ -187,14 +216,12 @@ fn check(request: NewStatus) -> Result<Draft, Problem> {
         AudienceMode::Allow | AudienceMode::Except => people(&mut checks, "audience.people", &named, 1),
     };
     checks.finish()?;
-    match text {
-        Some(text) => Ok(Draft {
-            content: Content::Text(text),
-            mode,
-            people,
-        }),
-        None => Err(Problem::field("", "is not a status")),
-    }
+    let said = match (text, file) {
+        (Some(text), _) => Said::Content(Content::Text(text)),
+        (None, Some((kind, body))) => Said::File(kind, Box::new(body)),
+        (None, None) => return Err(Problem::field("", "is not a status")),
+    };
+    Ok(Draft { said, mode, people })
 }
 
 /// Post a status. It is posted once, however often the request is repeated with its `Idempotency-Key`.
@@ -203,15 +230,21 @@ fn check(request: NewStatus) -> Result<Draft, Problem> {
     responses((status = 202, description = "The post is durable and will be sent, also when the session is offline right now.", body = AcceptedStatus),
               (status = 200, description = "WhatsApp has the post (with `Prefer: wait`).", body = Status)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
-        "session_not_connected", "message_refused"]))))]
+        "session_not_connected", "message_refused", "media_not_found", "media_too_large", "unsupported_media", "url_forbidden"]))))]
 pub(super) async fn post_status(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,
     submission: Submission<NewStatus>,
 ) -> Result<Response, Problem> {
+    let mut draft = check(submission.body)?;
+    // Before the transaction, which should be short.
+    if let Said::File(kind, body) = &draft.said {
+        let media = messages::media::resolve(&app, &call, *kind, body).await?;
+        draft.said = Said::Content(kind.content(media));
+    }
     let submission = Submission {
-        body: check(submission.body)?,
+        body: draft,
         idempotency: submission.idempotency,
     };
     let id = CommandId::generate();
@@ -254,6 +287,9 @@ async fn store(
     id: CommandId,
     draft: Draft,
 ) -> Result<(Answer, Accepted), Problem> {
+    let Said::Content(content) = draft.said else {
+        return Err(Problem::internal(anyhow::anyhow!("the post's file was not found before")));
+    };
     let opened = intake::open(transaction, session).await?;
     operate::require_usable(&opened.session)?;
     let from = opened.session.account.clone().unwrap_or_default();
@@ -265,8 +301,8 @@ async fn store(
         wa_message_id: wa_message_id(),
         from,
         from_me: true,
-        kind: draft.content.kind().to_owned(),
-        content: draft.content.to_map(),
+        kind: content.kind().to_owned(),
+        content: content.to_map(),
         status: MessageStatus::Queued,
         error: None,
         timestamp: now,
@@ -283,7 +319,7 @@ async fn store(
             MessageId(post.id.0),
             post.wa_message_id.clone(),
             Address::Status,
-            draft.content,
+            content,
         )
     }));
     let accepted = intake::append(transaction, &opened, id, command).await?;
@@ -346,7 +382,7 @@ mod tests {
         let body = r##"{"type":"text","text":{"body":"Open","background":"#102030","font":7},"audience":{"mode":"allow","people":["15550001001"]}}"##;
         let draft = check(parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(draft.people, [Address::Phone("15550001001".into())]);
-        let Content::Text(text) = draft.content else {
+        let Said::Content(Content::Text(text)) = draft.said else {
             panic!("a text is a text");
         };
         assert_eq!(text.style.unwrap().background.as_deref(), Some("#102030"));

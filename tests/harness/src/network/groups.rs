@@ -13,6 +13,14 @@ impl Network {
     pub async fn group(&self, id: &str) -> anyhow::Result<Value> {
         self.get(&format!("/groups/{id}")).await?.expect(200)?.json()
     }
+
+    /// Everything about a newsletter: `name`, `followers`, `messages` with their reactions.
+    ///
+    /// # Errors
+    /// When there is no such newsletter.
+    pub async fn newsletter(&self, id: &str) -> anyhow::Result<Value> {
+        self.get(&format!("/newsletters/{id}")).await?.expect(200)?.json()
+    }
 }
 
 impl Phone {
@@ -32,6 +40,15 @@ impl Phone {
     /// When the network refuses.
     pub async fn in_group(&self, group: &str, action: &str, body: &Value) -> anyhow::Result<Value> {
         self.does(&format!("groups/{group}/{action}"), body).await
+    }
+
+    /// Founds a newsletter; returns its JID. What the phone then sends to it is published there.
+    ///
+    /// # Errors
+    /// When the network refuses.
+    pub async fn create_newsletter(&self, name: &str) -> anyhow::Result<String> {
+        let made = self.does("newsletters", &json!({ "name": name })).await?;
+        Ok(made["id"].as_str().context("a newsletter without an id")?.to_owned())
     }
 
     /// Joins a group by its code.
