@@ -125,8 +125,7 @@ async fn list_events(
 /// event is skipped. Messages from the client are ignored. Browsers cannot set headers here: they send the key as the second of two subprotocols, after
 /// `rookery.v1`.
 #[utoipa::path(get, path = "/v1/events/ws", tag = "events", params(ReadEvents),
-    responses((status = 101, description = "The connection becomes a WebSocket."),
-              (status = 426, description = "The request asks for no WebSocket.")),
+    responses((status = 101, description = "The connection becomes a WebSocket.")),
     extensions(("x-problems" = json!(["session_not_found"]))))]
 async fn follow_events(
     State(app): State<App>,
@@ -135,10 +134,7 @@ async fn follow_events(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let filter = parameters.filter(&call)?;
-    let upgrade = match upgrade {
-        Ok(upgrade) => upgrade,
-        Err(rejection) => return Ok(rejection.into_response()),
-    };
+    let upgrade = upgrade.map_err(|_| Problem::field("Upgrade", "must ask for a WebSocket (RFC 6455)"))?;
     let after = parameters.cursor.map(|Cursor(position)| position);
     socket::follow(app, call, filter, after, upgrade).await
 }

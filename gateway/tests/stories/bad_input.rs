@@ -69,7 +69,7 @@ fn bodies(messages: &str) -> Vec<Wrong> {
         post("a missing field", "validation_failed")
             .json(&json!({"type": "text", "text": {"body": "a"}}))
             .at("to"),
-        post("no body at all", "validation_failed").at("to"),
+        post("no body at all", "validation_failed").at("type"),
         post("a number that is no phone", "validation_failed")
             .json(&with("to", json!("123")))
             .at("to"),

@@ -104,6 +104,10 @@ fn valid_body(route: &str) -> Option<Value> {
         "post /v1/sessions/{session_id}/statuses" => {
             json!({"type": "text", "text": {"body": "a"}, "audience": {"mode": "allow", "people": ["15550001001"]}})
         }
+        "patch /v1/sessions/{session_id}/messages/{message_id}" => json!({"text": {"body": "changed"}}),
+        "put /v1/sessions/{session_id}/messages/{message_id}/reaction" => json!({"emoji": "\u{1F44D}"}),
+        "put /v1/sessions/{session_id}/chats/{chat}/typing" => json!({"state": "composing"}),
+        "patch /v1/sessions/{session_id}/chats/{chat}" => json!({"archived": true}),
         "post /v1/tenants" => json!({"name": "Another"}),
         "post /v1/api-keys" => {
             json!({"tenant_id": "ten_00000000000000000000000000", "name": "a", "scopes": ["messages:read"]})
@@ -164,13 +168,19 @@ async fn a_tenant_cannot_touch_anything_of_another_one_by_any_route() {
     let bob = world.tenant().await;
     let of_alice = Belongings::of(&alice, &world).await;
 
+    let mut others = Vec::new();
     for route in routes(&bob.client).await {
         let answer = call(&bob.client, &route, &of_alice).await;
         if is_operators(&route) {
             answer.expect(403).expect_problem("forbidden");
         } else if route.contains('{') {
-            assert_eq!(answer.status, 404, "{route}: {}", answer.json);
-            assert!(answer.text("/code").ends_with("_not_found"), "{route}: {}", answer.json);
+            let code = answer.json["code"].as_str().unwrap_or_default();
+            if answer.status != 404 || !code.ends_with("_not_found") {
+                others.push(format!("{route}: {} {}", answer.status, answer.json));
+            }
+        } else if route == "get /v1/events/ws" {
+            // Not a request for a WebSocket; what one carries has its own story.
+            answer.expect(422);
         } else if route.starts_with("get ") {
             assert_eq!(
                 answer.expect(200).json["data"],
@@ -179,6 +189,8 @@ async fn a_tenant_cannot_touch_anything_of_another_one_by_any_route() {
             );
         }
     }
+
+    assert!(others.is_empty(), "not hidden from Bob: {others:#?}");
 
     // Alice's things are as they were.
     let webhook = &of_alice.by_parameter["webhook_id"];
@@ -197,15 +209,18 @@ async fn every_route_refuses_a_stranger_and_a_key_without_the_scope() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let belongings = Belongings::of(&tenant, &world).await;
-    let (_, key) = world
-        .key(&tenant.id.to_string(), json!({"scopes": ["media:read"]}))
-        .await;
-    let powerless = tenant.client.with_key(&key);
+    let with = async |scope: &str| {
+        let (_, key) = world.key(&tenant.id.to_string(), json!({"scopes": [scope]})).await;
+        tenant.client.with_key(&key)
+    };
+    let (for_media, for_webhooks) = (with("media:read").await, with("webhooks:write").await);
 
     for route in routes(&tenant.client).await {
         let answer = call(&world.gateway.stranger(), &route, &belongings).await;
         assert_eq!(answer.status, 401, "{route}: {}", answer.json);
-        let answer = call(&powerless, &route, &belongings).await;
+        let is_media = route.contains("/media");
+        let powerless = if is_media { &for_webhooks } else { &for_media };
+        let answer = call(powerless, &route, &belongings).await;
         assert_eq!(answer.status, 403, "{route}: {}", answer.json);
         answer.expect_problem("forbidden");
     }

@@ -325,7 +325,7 @@ async fn labels_and_calls_are_listed_as_the_holder_wrote_them() {
         .call("DELETE", &format!("/v1/sessions/{session}"))
         .send()
         .await
-        .expect(202);
+        .expect(204);
     holder.store.remove_session(session, 1).await.unwrap();
     for table in ["contact", "label", "chat_label", "call", "number_check"] {
         assert_eq!(world.database.count(table).await, 0, "{table} goes with the session");
@@ -340,7 +340,6 @@ async fn bad_input_is_refused_and_the_field_named() {
     let base = format!("/v1/sessions/{session}");
     let before = world.database.count("command").await;
     for (method, path, body, field) in [
-        ("GET", "/contacts?search=", json!(null), "search"),
         ("GET", "/contacts?saved=perhaps", json!(null), "saved"),
         ("GET", "/contacts?sort=name", json!(null), "sort"),
         ("GET", "/contacts/15550001002?refresh=yes", json!(null), "refresh"),

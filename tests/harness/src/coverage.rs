@@ -244,7 +244,10 @@ pub fn check(results: &[StoryResult]) -> anyhow::Result<()> {
         bail!("no story covers: {}", lost.join(", "));
     }
     if !open.is_empty() {
-        say(format!("  {} lines of tests/COVERAGE.md still have no story", open.len()));
+        say(format!(
+            "  {} lines of tests/COVERAGE.md still have no story",
+            open.len()
+        ));
     }
     if recorded != table.text(&recorded) {
         bail!("tests/COVERAGE.md is not what the stories have shown: run `deploy/local coverage` and commit it");

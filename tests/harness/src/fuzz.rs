@@ -178,7 +178,11 @@ async fn prepare(stack: &Stack, api: &Api) -> anyhow::Result<Known> {
         json!({ "type": "text", "text": { "body": "Fuzzed" }, "audience": { "mode": "allow", "people": [contact.number] } }),
     )
     .await?;
-    let media = made("/v1/media".to_owned(), json!({ "base64": "aGVsbG8=", "file_name": "hello.txt" })).await?;
+    let media = made(
+        "/v1/media".to_owned(),
+        json!({ "base64": "aGVsbG8=", "file_name": "hello.txt" }),
+    )
+    .await?;
     let other_session = api
         .create_session_from(&json!({ "name": "to be ended", "start": false }))
         .await?;

@@ -20,14 +20,21 @@ async fn a_newsletter_is_followed_read_reacted_to_and_left(story: &Story) -> any
     let here = format!("/v1/sessions/{}/newsletters", session.id);
     let path = format!("{here}/{newsletter}");
 
-    scene.api.request(reqwest::Method::PUT, &format!("{path}/follow")).ok().await?;
+    scene
+        .api
+        .request(reqwest::Method::PUT, &format!("{path}/follow"))
+        .ok()
+        .await?;
     let followed: Value = scene.api.get(&here).ok().await?.json()?;
     ensure!(followed["data"][0]["jid"] == newsletter.as_str(), "{followed}");
     let shown: Value = scene.api.get(&path).ok().await?.json()?;
     ensure!(shown["name"] == "Weekly offers", "{shown}");
 
     let id = editor.send_text(&newsletter, "Half price on Monday").await?;
-    let told = scene.sink().first("shop", PATIENCE, |one| one.body.contains(&id)).await?;
+    let told = scene
+        .sink()
+        .first("shop", PATIENCE, |one| one.body.contains(&id))
+        .await?;
     let event = told.event()?;
     ensure!(event["data"]["text"]["body"] == "Half price on Monday", "{event}");
     ensure!(event["data"]["chat"]["jid"] == newsletter.as_str(), "{event}");
@@ -41,7 +48,10 @@ async fn a_newsletter_is_followed_read_reacted_to_and_left(story: &Story) -> any
         wait_for(format!("{count} reactions"), PATIENCE, async || {
             let seen = scene.network().newsletter(&newsletter).await?;
             let reactions = &seen["messages"][0]["reactions"];
-            let counted = reactions.as_array().map(Vec::len).or(reactions.as_object().map(serde_json::Map::len));
+            let counted = reactions
+                .as_array()
+                .map(Vec::len)
+                .or(reactions.as_object().map(serde_json::Map::len));
             if counted == Some(count) {
                 return Ok(());
             }
@@ -59,7 +69,11 @@ async fn a_newsletter_is_followed_read_reacted_to_and_left(story: &Story) -> any
     scene.api.delete(&reaction).ok().await?;
     reactions(0).await?;
 
-    scene.api.request(reqwest::Method::PUT, &format!("{path}/mute")).ok().await?;
+    scene
+        .api
+        .request(reqwest::Method::PUT, &format!("{path}/mute"))
+        .ok()
+        .await?;
     scene.api.delete(&format!("{path}/mute")).ok().await?;
     scene.api.delete(&format!("{path}/follow")).ok().await?;
     let seen = scene.network().newsletter(&newsletter).await?;
@@ -74,7 +88,11 @@ async fn an_own_newsletter_is_made_renamed_and_written_in(story: &Story) -> anyh
     let scene = Scene::of(story).await?;
     let session = scene.linked_session("Front desk").await?;
     let here = format!("/v1/sessions/{}/newsletters", session.id);
-    let made = scene.api.post(&here, &json!({ "name": "News", "description": "All of it" })).send().await?;
+    let made = scene
+        .api
+        .post(&here, &json!({ "name": "News", "description": "All of it" }))
+        .send()
+        .await?;
     ensure!((200..300).contains(&made.status), "{made}");
     let made: Value = made.json()?;
     let newsletter = made["jid"].as_str().context("a newsletter has an address")?.to_owned();

@@ -17,9 +17,9 @@ use shared::status::{LIFETIME, Status};
 use shared::store::TenantTransaction;
 use utoipa::ToSchema;
 
-use crate::api::messages::wa_message_id;
 use crate::api::messages;
 use crate::api::messages::media::{FileKind, MediaBody};
+use crate::api::messages::wa_message_id;
 use crate::api::sessions::SessionPath;
 use crate::app::App;
 use crate::auth::SessionCall;
@@ -288,7 +288,9 @@ async fn store(
     draft: Draft,
 ) -> Result<(Answer, Accepted), Problem> {
     let Said::Content(content) = draft.said else {
-        return Err(Problem::internal(anyhow::anyhow!("the post's file was not found before")));
+        return Err(Problem::internal(anyhow::anyhow!(
+            "the post's file was not found before"
+        )));
     };
     let opened = intake::open(transaction, session).await?;
     operate::require_usable(&opened.session)?;

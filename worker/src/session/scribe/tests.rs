@@ -212,9 +212,11 @@ fn a_refusal_fails_the_message_with_whatsapps_code() {
         &acknowledged("3EB0A", Some("463")),
         &mut KnownMessages::new(),
     );
-    assert_eq!(types(&writing), ["message.failed"]);
-    assert_eq!(data(&writing, 0)["error"]["code"], "message_refused");
-    assert!(data(&writing, 0)["error"]["detail"].as_str().unwrap().contains("463"));
+    // This code is also about the account as a whole.
+    assert_eq!(types(&writing), ["session.restricted", "message.failed"]);
+    assert_eq!(data(&writing, 0)["code"], "463");
+    assert_eq!(data(&writing, 1)["error"]["code"], "message_refused");
+    assert!(data(&writing, 1)["error"]["detail"].as_str().unwrap().contains("463"));
     assert_eq!(writing.facts.progress[0].status, MessageStatus::Failed);
 }
 

@@ -80,7 +80,7 @@ async fn messages_for_nobody_or_of_unknown_kinds_are_refused_with_a_code() {
     let mut from = ada.active(&world).await;
     for (to, code) in [
         (Jid::pn("15559999999"), "404"),
-        (Jid::group("120363000000000000"), "501"),
+        (Jid::group("120363000000000000"), "404"),
     ] {
         from.send(&message("A", &to)).await;
         let ack = from.next_with_tag("ack").await;
