@@ -25,6 +25,7 @@ const OURS: [&str; 9] = [
     "tools",
     "env",
     "stack.json",
+    "network-media-ca.pem",
     "nats.conf",
     "lock",
 ];
