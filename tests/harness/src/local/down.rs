@@ -17,7 +17,7 @@ use crate::service::Service;
 /// How long a process may take to stop by itself.
 const GRACE: Duration = Duration::from_secs(20);
 /// Everything that a stack and `deploy/local` ever put into the folder. Nothing else is removed: the folder may be somebody's home.
-const OURS: [&str; 9] = [
+const OURS: [&str; 10] = [
     "pids",
     "logs",
     "data",
