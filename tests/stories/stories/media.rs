@@ -67,7 +67,12 @@ async fn event(scene: &Scene, event_type: &str, wa_message_id: &str) -> anyhow::
 /// The bytes of a file, by the link that leads into the bucket.
 async fn content(scene: &Scene, media: &Value) -> anyhow::Result<Vec<u8>> {
     let id = media["media_id"].as_str().context("a file without an id")?;
-    let answer = scene.api.get(&format!("/v1/media/{id}/content")).send().await?.expect(302)?;
+    let answer = scene
+        .api
+        .get(&format!("/v1/media/{id}/content"))
+        .send()
+        .await?
+        .expect(302)?;
     let link = answer.header("location").context("a redirect leads somewhere")?;
     // Whoever has the link needs no key.
     let answer = harness::http::client()?.get(link).send().await?.error_for_status()?;

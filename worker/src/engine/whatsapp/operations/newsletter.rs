@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use shared::operation::NewsletterOperation;
-use whatsapp_rust::{Client, NewsletterError};
+use whatsapp_rust::{Client, IqError, NewsletterError};
 
 use super::super::groups::{failed, newsletter};
 use super::jid;
@@ -72,6 +72,36 @@ pub(in super::super) fn newsletter_failed(error: NewsletterError) -> OperationEr
             code: shared::problem::Code::NotFoundOnWhatsapp,
             detail: reason,
         },
+        other @ (NewsletterError::Mex(_) | NewsletterError::Iq(_)) => unless_lost(&other),
         other => failed(other),
+    }
+}
+
+/// The server's answers are final, whatever they look like; a lost connection is not.
+fn unless_lost(error: &NewsletterError) -> OperationError {
+    let chain = || {
+        std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| {
+            error.source()
+        })
+    };
+    let answered = chain().all(|error| {
+        !matches!(
+            error.downcast_ref(),
+            Some(
+                IqError::Timeout
+                    | IqError::NotConnected
+                    | IqError::Socket(_)
+                    | IqError::EncryptSend(_)
+                    | IqError::ClientState(_)
+                    | IqError::Disconnected(_)
+                    | IqError::InternalChannelClosed
+            )
+        )
+    });
+    let detail = chain().last().map(ToString::to_string).unwrap_or_default();
+    if answered {
+        OperationError::refused(detail)
+    } else {
+        OperationError::Failed(detail)
     }
 }
