@@ -1,6 +1,8 @@
 //! Groups and communities: what the API does is compared with what the network, phones and a Baileys client see of it, and the other way round.
 
 use anyhow::{Context as _, ensure};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use harness::baileys::Baileys;
 use harness::network::Phone;
 use harness::sink::Received;
@@ -20,6 +22,7 @@ stories::stories![
     groups_are_found_when_first_asked_for_and_left,
     groups_are_made_in_a_community_linked_and_taken_out,
     a_session_that_ignores_groups_hears_nothing_of_them,
+    a_groups_picture_is_changed_and_removed_and_other_members_hear_of_it,
 ];
 
 /// The body of a good answer.
@@ -577,5 +580,34 @@ async fn a_session_that_ignores_groups_hears_nothing_of_them(story: &Story) -> a
     // It is known all the same.
     let listed = done(scene.api.get(&path(&session, "?search=noise"))).await?;
     ensure!(listed["data"][0]["jid"] == group.as_str(), "{listed}");
+    Ok(())
+}
+
+async fn a_groups_picture_is_changed_and_removed_and_other_members_hear_of_it(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    scene.webhook("shop", &["group.updated"]).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let other = scene.linked_session("Back office").await?;
+    let group = group_of(&scene, &session, "Support", &[&other.owner]).await?;
+    let mut jpeg = Vec::new();
+    image::RgbImage::from_pixel(64, 64, image::Rgb([30, 110, 79]))
+        .write_to(&mut std::io::Cursor::new(&mut jpeg), image::ImageFormat::Jpeg)?;
+    let picture = path(&session, &format!("/{group}/picture"));
+    let heard = async |change: &str| {
+        told(&scene, |event| {
+            event["session_id"] == other.id.as_str() && event["data"]["change"] == change
+        })
+        .await
+    };
+    let body = json!({ "base64": STANDARD.encode(&jpeg) });
+    scene
+        .api
+        .request(reqwest::Method::PUT, &picture)
+        .json(&body)
+        .ok()
+        .await?;
+    heard("picture").await?;
+    scene.api.delete(&picture).ok().await?;
+    heard("picture_removed").await?;
     Ok(())
 }

@@ -18,6 +18,7 @@ stories::stories![
     a_file_that_is_sent_twice_is_uploaded_once_and_read_by_a_phone_and_baileys,
     messages_go_on_while_the_bucket_is_away_and_their_files_follow,
     a_file_that_whatsapp_no_longer_has_is_asked_of_the_phone,
+    a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as_a_status,
     a_sound_becomes_a_voice_note_that_baileys_reads,
     files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for,
 ];
@@ -87,6 +88,8 @@ async fn files_that_arrive_are_in_the_bucket_byte_for_byte(story: &Story) -> any
         (MediaKind::Image, "image", "image/jpeg", 70_001),
         (MediaKind::Document, "document", "application/pdf", 6_000_000),
         (MediaKind::Sticker, "sticker", "image/webp", 16),
+        (MediaKind::Audio, "audio", "audio/mpeg", 30_000),
+        (MediaKind::Video, "video", "video/mp4", 250_000),
     ] {
         let file = bytes(length);
         let id = contact
@@ -323,5 +326,73 @@ async fn files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for(
     );
     scene.api.delete(&own).send().await?.expect(204)?;
     scene.api.get(&own).send().await?.expect(404)?;
+    Ok(())
+}
+
+/// A picture of one colour.
+fn picture(format: image::ImageFormat) -> anyhow::Result<Vec<u8>> {
+    let mut encoded = Vec::new();
+    image::RgbImage::from_pixel(300, 200, image::Rgb([30, 110, 79]))
+        .write_to(&mut std::io::Cursor::new(&mut encoded), format)?;
+    Ok(encoded)
+}
+
+async fn a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as_a_status(
+    story: &Story,
+) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    let session = scene.linked_session("Front desk").await?;
+    let contact = scene.phone("Carlos").await?;
+    let jpeg = picture(image::ImageFormat::Jpeg)?;
+    // A film is known by its first bytes; nobody here plays it.
+    let mut film = b"\0\0\0\x18ftypisom\0\0\0\0isomiso2".to_vec();
+    film.extend(bytes(90_000));
+    for (kind, content_type, file) in [("image", "image/jpeg", &jpeg), ("video", "video/mp4", &film)] {
+        let media = upload(&scene, content_type, file.clone()).await?;
+        let body = json!({ "to": contact.number, "type": kind, kind: { "media_id": media, "caption": "Look" } });
+        let sent = send(&scene, &session, &body).await?;
+        let read = contact
+            .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
+            .await?;
+        let reference = read.media()?;
+        ensure!(
+            contact.read_media(&reference).await? == *file,
+            "the {kind} is another one"
+        );
+    }
+
+    let media = upload(&scene, "image/png", picture(image::ImageFormat::Png)?).await?;
+    let body = json!({ "to": contact.number, "type": "sticker", "sticker": { "media_id": media } });
+    let sent = send(&scene, &session, &body).await?;
+    let read = contact
+        .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
+        .await?;
+    let sticker = contact.read_media(&read.media()?).await?;
+    let decoded = image::load_from_memory_with_format(&sticker, image::ImageFormat::WebP)?;
+    ensure!(
+        (decoded.width(), decoded.height()) == (512, 512),
+        "{} by {}",
+        decoded.width(),
+        decoded.height()
+    );
+
+    let media = upload(&scene, "image/jpeg", jpeg.clone()).await?;
+    let post = json!({
+        "type": "image",
+        "image": { "media_id": media, "caption": "Open" },
+        "audience": { "mode": "allow", "people": [contact.number] },
+    });
+    let path = format!("/v1/sessions/{}/statuses", session.id);
+    let posted: Value = scene.api.post(&path, &post).prefer_wait(PATIENCE).ok().await?.json()?;
+    let shown = contact
+        .first_message(PATIENCE, |message| {
+            Some(message.id.as_str()) == posted["wa_message_id"].as_str()
+        })
+        .await?;
+    ensure!(shown.chat == "status@broadcast", "{shown:?}");
+    ensure!(
+        contact.read_media(&shown.media()?).await? == jpeg,
+        "the post shows another picture"
+    );
     Ok(())
 }

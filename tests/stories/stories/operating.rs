@@ -27,6 +27,13 @@ stories::stories![
 
 async fn an_operator_sees_tenants_and_keys_and_takes_a_key_away(story: &Story) -> anyhow::Result<()> {
     let scene = Scene::on(story.stack()?.workers(0).dispatchers(0)).await?;
+    let metrics = scene
+        .admin
+        .anonymous(reqwest::Method::GET, "/metrics")
+        .ok()
+        .await?
+        .text();
+    ensure!(metrics.contains("rookery_gateway_request"), "{metrics}");
     let tenants: Value = scene.admin.get("/v1/tenants").ok().await?.json()?;
     let listed = tenants["data"].as_array().context("tenants are listed")?;
     ensure!(
