@@ -144,7 +144,7 @@ pub(super) struct AcceptedStatus {
 #[derive(Debug)]
 enum Said {
     /// Complete.
-    Content(Content),
+    Content(Box<Content>),
     /// A file that is still to be found.
     File(FileKind, Box<MediaBody>),
 }
@@ -217,7 +217,7 @@ fn check(request: NewStatus) -> Result<Draft, Problem> {
     };
     checks.finish()?;
     let said = match (text, file) {
-        (Some(text), _) => Said::Content(Content::Text(text)),
+        (Some(text), _) => Said::Content(Box::new(Content::Text(text))),
         (None, Some((kind, body))) => Said::File(kind, Box::new(body)),
         (None, None) => return Err(Problem::field("", "is not a status")),
     };
@@ -241,7 +241,7 @@ pub(super) async fn post_status(
     // Before the transaction, which should be short.
     if let Said::File(kind, body) = &draft.said {
         let media = messages::media::resolve(&app, &call, *kind, body).await?;
-        draft.said = Said::Content(kind.content(media));
+        draft.said = Said::Content(Box::new(kind.content(media)));
     }
     let submission = Submission {
         body: draft,
@@ -321,7 +321,7 @@ async fn store(
             MessageId(post.id.0),
             post.wa_message_id.clone(),
             Address::Status,
-            content,
+            *content,
         )
     }));
     let accepted = intake::append(transaction, &opened, id, command).await?;
@@ -384,7 +384,10 @@ mod tests {
         let body = r##"{"type":"text","text":{"body":"Open","background":"#102030","font":7},"audience":{"mode":"allow","people":["15550001001"]}}"##;
         let draft = check(parse(body.as_bytes()).unwrap()).unwrap();
         assert_eq!(draft.people, [Address::Phone("15550001001".into())]);
-        let Said::Content(Content::Text(text)) = draft.said else {
+        let Said::Content(content) = draft.said else {
+            panic!("a text needs no file");
+        };
+        let Content::Text(text) = *content else {
             panic!("a text is a text");
         };
         assert_eq!(text.style.unwrap().background.as_deref(), Some("#102030"));
