@@ -149,6 +149,10 @@ function report(message, type) {
 		stub: message.messageStubType || undefined,
 		stub_parameters: message.messageStubParameters?.length ? message.messageStubParameters : undefined
 	})
+	// What came together with the message is told with it and not again.
+	for (const receipt of message.userReceipt ?? []) {
+		reportReceipt({ key: message.key, receipt })
+	}
 }
 
 function reportSecret(message) {
