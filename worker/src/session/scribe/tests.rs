@@ -6,8 +6,11 @@ use serde_json::Value;
 
 use super::*;
 use crate::engine::{IncomingDetails, IncomingMessage, Quoted, Receipt};
+use serde_json::json;
+use shared::command::SendMessage;
 use shared::content::interactive::option_hash;
 use shared::content::{Content, Edit, MessageKey, Poll, PollVote, Reaction, Revoke};
+use shared::ids::MessageId;
 use shared::message::Referral;
 use shared::store::known_messages::KnownMessage;
 
