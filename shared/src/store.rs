@@ -144,12 +144,15 @@ impl Store {
     /// [`StoreError`] when the URL cannot be read.
     pub fn connect(url: &SecretString, connections: u32, region: Region, scope: Scope) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.expose_secret().parse().map_err(StoreError::Database)?;
-        let tenant = match scope {
-            Scope::Everyone => "*",
-            Scope::PerTransaction => "",
+        let (tenant, plans) = match scope {
+            Scope::Everyone => ("*", "auto"),
+            // Each list has a statement of its own whose plan fits whatever is asked for. Planning it anew for each request, which the server would do
+            // because a known time leaves out partitions, takes longer than answering it.
+            Scope::PerTransaction => ("", "force_generic_plan"),
         };
         let options = options.application_name("rookery").options([
             ("rookery.tenant", tenant),
+            ("plan_cache_mode", plans),
             // A stopped process must not hold locks, and a stuck statement must not hold a connection.
             ("idle_in_transaction_session_timeout", "2000"),
             ("statement_timeout", "15000"),
