@@ -12,6 +12,7 @@ pub mod contacts;
 pub mod events;
 pub mod groups;
 pub mod labels;
+pub mod login;
 pub mod media;
 pub mod messages;
 pub mod newsletters;
@@ -21,6 +22,8 @@ pub mod sessions;
 pub mod statistics;
 pub mod statuses;
 pub mod tenants;
+pub mod usage;
+pub mod users;
 pub mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -48,4 +51,7 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(tenants::routes())
         .merge(api_keys::routes())
+        .merge(usage::routes())
+        .merge(users::routes())
+        .merge(login::routes())
 }

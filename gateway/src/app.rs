@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::key_ring::{self, KeyRing};
+use crate::auth::password::Passwords;
 use crate::config::{Configuration, LimitOptions};
 use crate::media::Files;
 use crate::relay::{self, Relay};
@@ -37,6 +38,7 @@ struct Parts {
     broker: Broker,
     relay: Relay,
     keys: KeyRing,
+    passwords: Passwords,
     admin_key: SecretString,
     region_key: RegionPublicKey,
     egress: Policy,
@@ -81,6 +83,7 @@ impl App {
             broker,
             relay,
             keys,
+            passwords: Passwords::default(),
             admin_key: config.admin.key()?,
             region_key: config.region_key.key()?,
             egress: Policy::new(&config.egress),
@@ -120,10 +123,16 @@ impl App {
         &self.0.relay
     }
 
-    /// The keys of tenants.
+    /// The keys of tenants, and the tokens of their users.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
+    }
+
+    /// What computes hashes of passwords.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
     }
 
     /// The operator's key.

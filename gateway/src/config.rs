@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::config::{
     BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
@@ -116,6 +117,10 @@ pub struct LimitOptions {
     /// Connections that are open at once; further ones wait in the kernel's queue.
     #[arg(long, env = "ROOKERY_MAX_CONNECTIONS", default_value_t = 8192)]
     pub max_connections: usize,
+    /// Proxies in front of the gateway, as networks separated by commas: what they say in `X-Forwarded-For` is believed. Without them everybody behind a
+    /// proxy is one address, which matters where failed logins are counted.
+    #[arg(long, env = "ROOKERY_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
     /// Seconds between "not ready" and the end of accepting connections when stopping, so that load balancers notice.
     #[arg(long, env = "ROOKERY_UNREADY_SECONDS", default_value_t = 1)]
     pub unready_seconds: u64,

@@ -14,6 +14,7 @@
 //! | request → command | [`intake`] |
 //! | command → broker, after the commit | [`relay`] |
 //! | files on their way in | [`media`] |
+//! | a quota that is used up | [`quota`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
 //! | a page for people, on top of the same routes | [`panel`] |
 
@@ -36,6 +37,7 @@ pub mod operate;
 pub mod outcome;
 pub mod panel;
 pub mod problem;
+pub mod quota;
 pub mod relay;
 pub mod server;
 

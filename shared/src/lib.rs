@@ -11,7 +11,7 @@
 //! | [`event`]: what happened to it | [`bucket`]: object storage |
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
-//! | [`seal`], [`api_key`], [`credentials`]: secrets | |
+//! | [`seal`], [`api_key`], [`user`], [`credentials`]: secrets and who has them | |
 
 pub mod address;
 pub mod api_key;
@@ -39,4 +39,5 @@ pub mod store;
 pub mod subject;
 pub mod telemetry;
 pub mod timestamp;
+pub mod user;
 pub mod vcard;
