@@ -21,6 +21,7 @@ pub mod profile;
 pub mod sessions;
 pub mod statistics;
 pub mod statuses;
+pub mod streams;
 pub mod tenants;
 pub mod usage;
 pub mod users;
@@ -51,6 +52,7 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(tenants::routes())
         .merge(api_keys::routes())
+        .merge(streams::routes())
         .merge(usage::routes())
         .merge(users::routes())
         .merge(login::routes())

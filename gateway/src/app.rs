@@ -22,6 +22,7 @@ use crate::auth::password::Passwords;
 use crate::config::{Configuration, LimitOptions};
 use crate::media::Files;
 use crate::relay::{self, Relay};
+use crate::streams::Streams;
 
 /// How long to wait before trying again what failed because something was away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -51,6 +52,7 @@ struct Parts {
     event_stream_permits: Arc<Semaphore>,
     base64_permits: Semaphore,
     files: Files,
+    streams: Option<Streams>,
 }
 
 impl std::fmt::Debug for App {
@@ -96,6 +98,7 @@ impl App {
             event_stream_permits: Arc::new(Semaphore::new(config.limits.max_event_streams)),
             base64_permits: Semaphore::new(MOST_BASE64),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
+            streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
         shutdown.spawn(key_task.run(shutdown.soft().clone()));
@@ -211,6 +214,12 @@ impl App {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.0.files
+    }
+
+    /// What signs credentials for reading events from NATS itself, if the operator wants that.
+    #[must_use]
+    pub fn streams(&self) -> Option<&Streams> {
+        self.0.streams.as_ref()
     }
 
     /// Brings the schema up to date, as soon as the database is there. A migration that fails stops the process.

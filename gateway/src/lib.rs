@@ -15,6 +15,7 @@
 //! | command → broker, after the commit | [`relay`] |
 //! | files on their way in | [`media`] |
 //! | a quota that is used up | [`quota`] |
+//! | credentials for reading events from NATS itself | [`streams`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
 //! | a page for people, on top of the same routes | [`panel`] |
 
@@ -40,6 +41,7 @@ pub mod problem;
 pub mod quota;
 pub mod relay;
 pub mod server;
+pub mod streams;
 
 use anyhow::Context as _;
 use axum::Router;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`ids`], [`address`], [`session`], [`message`], [`chat`] | [`store`]: Postgres |
 //! | [`content`]: what messages say | |
-//! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`subject`]: NATS |
+//! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`broker_token`], [`subject`]: NATS |
 //! | [`event`]: what happened to it | [`bucket`]: object storage |
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
@@ -16,6 +16,7 @@
 pub mod address;
 pub mod api_key;
 pub mod broker;
+pub mod broker_token;
 pub mod bucket;
 pub mod chat;
 pub mod command;

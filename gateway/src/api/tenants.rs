@@ -211,5 +211,16 @@ async fn update_tenant(
     })
     .await?;
     app.relay().hint(subject::api_key_hint(app.region()));
+    if body.suspended == Some(true) {
+        // Nobody waits for a broker that is away: then nothing is read from it either, and credentials expire.
+        app.shutdown().spawn({
+            let app = app.clone();
+            async move {
+                if !app.broker().remove_tenant_consumers(tenant).await {
+                    tracing::warn!(%tenant, "consumers of a suspended tenant may still be there");
+                }
+            }
+        });
+    }
     Ok(Json(changed.into()))
 }
