@@ -1,5 +1,6 @@
 //! Every story, by theme.
 
+mod administration;
 mod chats;
 mod gateway;
 mod groups;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),
+        administration::stories(),
         takeover::stories(),
         trouble::stories(),
         safety::stories(),
