@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod calls;
 pub mod chats;
+pub mod cluster;
 pub mod commands;
 pub mod communities;
 pub mod contacts;
@@ -48,4 +49,5 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(tenants::routes())
         .merge(api_keys::routes())
+        .merge(cluster::routes())
 }

@@ -20,7 +20,7 @@ use crate::problem::{self, FieldError, ProblemBody};
 /// The extension that lists an operation's codes.
 const PROBLEMS: &str = "x-problems";
 /// The tags of routes that belong to the operator, who names no tenant with them.
-const OPERATOR_TAGS: [&str; 2] = ["tenants", "api-keys"];
+const OPERATOR_TAGS: [&str; 3] = ["tenants", "api-keys", "cluster"];
 
 /// The header that makes a request repeatable.
 #[derive(Debug, utoipa::IntoParams)]
@@ -75,6 +75,7 @@ pub struct PreferHeader {
         (name = "webhooks", description = "Where events are delivered, and operating the deliveries."),
         (name = "events", description = "Facts about sessions, as a list or followed live."),
         (name = "tenants", description = "The operator's customers. Operator's key only."),
+        (name = "cluster", description = "The workers of this region and what they hold. Operator's key only."),
         (name = "api-keys", description = "The keys of tenants. Operator's key only."),
         (name = "operations", description = "Health and metrics of this process.")
     )
