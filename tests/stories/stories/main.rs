@@ -10,6 +10,7 @@ mod messages;
 mod newsletters;
 mod operating;
 mod pairing;
+mod panel;
 mod people;
 mod safety;
 mod statuses;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),
+        panel::stories(),
         takeover::stories(),
         trouble::stories(),
         safety::stories(),
