@@ -6,6 +6,7 @@
 pub mod api_keys;
 pub mod calls;
 pub mod chats;
+pub mod cluster;
 pub mod commands;
 pub mod communities;
 pub mod contacts;
@@ -56,4 +57,5 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(usage::routes())
         .merge(users::routes())
         .merge(login::routes())
+        .merge(cluster::routes())
 }

@@ -20,7 +20,7 @@ use crate::problem::{self, FieldError, ProblemBody};
 /// The extension that lists an operation's codes.
 const PROBLEMS: &str = "x-problems";
 /// The tags of routes that belong to the operator, who names no tenant with them.
-const OPERATOR_TAGS: [&str; 4] = ["tenants", "users", "api-keys", "login"];
+const OPERATOR_TAGS: [&str; 5] = ["tenants", "users", "api-keys", "login", "cluster"];
 
 /// The header that makes a request repeatable.
 #[derive(Debug, utoipa::IntoParams)]
@@ -77,6 +77,7 @@ pub struct PreferHeader {
         (name = "tenants", description = "The operator's customers. Operator's key only."),
         (name = "users", description = "People of a tenant who log in. Operator's key only."),
         (name = "login", description = "Logging in with email and password: a token that works like an API key."),
+        (name = "cluster", description = "The workers of this region and what they hold. Operator's key only."),
         (name = "api-keys", description = "The keys of tenants. Operator's key only."),
         (name = "operations", description = "Health and metrics of this process.")
     )

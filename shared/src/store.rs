@@ -13,6 +13,7 @@ pub mod api_keys;
 pub mod backlog;
 pub mod calls;
 pub mod chats;
+pub mod cluster;
 pub mod commands;
 pub mod contacts;
 pub mod deliveries;

@@ -11,6 +11,7 @@ mod messages;
 mod newsletters;
 mod operating;
 mod pairing;
+mod panel;
 mod people;
 mod safety;
 mod statuses;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         gateway::stories(),
         operating::stories(),
         administration::stories(),
+        panel::stories(),
         takeover::stories(),
         trouble::stories(),
         safety::stories(),
