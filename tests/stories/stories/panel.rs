@@ -54,9 +54,12 @@ async fn a_person_links_a_phone_by_the_screen_and_chats_in_a_browser(story: &Sto
         scene.phone("Front desk").await?,
         scene.phone("<script>document.title='taken'</script>").await?,
     );
+    let user = serde_json::json!({ "tenant_id": scene.tenant, "email": "ana@example.com", "password": "correct horse battery", "role": "owner" });
+    scene.admin.post("/v1/users", &user).created().await?;
     let browser = open(&scene).await?;
 
-    browser.submit("#key", scene.api.key()).await?;
+    browser.fill("#email", "Ana@example.com").await?;
+    browser.submit("#password", "correct horse battery").await?;
     browser.submit("#name", "Front desk").await?;
     browser.wait_for_text("#qr-time", "works for another").await?;
     browser
