@@ -1,4 +1,4 @@
-//! The benchmarks: real processes, built as they are released, on the simulated network.
+//! The benchmarks: real processes, built as they are released unless somebody asks for the quick build, on the simulated network.
 //!
 //! A figure without its circumstances says nothing, so every table prints beside it what it depends on: the disk's own speed in the same run, or the
 //! slope instead of the sum.
@@ -9,9 +9,9 @@ mod media;
 pub mod read_model;
 mod send_latency;
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use crate::progress::{heading, step};
+use crate::progress::{heading, say, step};
 use crate::repository::{self, Profile};
 use crate::site::Programs;
 use crate::stack::{Stack, StackBuilder, StackFolders};
@@ -27,41 +27,62 @@ pub enum BenchName {
     ReadModel,
     /// Many generated requests to the API: none may be answered otherwise than the OpenAPI document says. Half an hour or more; only when named.
     ApiFuzz,
-    /// The worker's memory while a document of 100 MB is received and sent.
+    /// The worker's memory while a document of 100 MiB is received and sent, and files that arrive while the bucket is away for a minute.
     Media,
 }
 
 const ALL: [BenchName; 3] = [BenchName::IdleMemory, BenchName::SendLatency, BenchName::Media];
 
-/// Measures one thing, or everything.
+/// What is measured: where its stacks are kept, and how their programs are built.
+#[derive(Debug)]
+struct Subject {
+    folder: PathBuf,
+    profile: Profile,
+}
+
+impl Subject {
+    /// A stack of the programs that are measured.
+    fn stack(&self) -> anyhow::Result<StackBuilder> {
+        let built = Programs::beside_this_one()?;
+        let target = built.folder().parent().unwrap_or(built.folder());
+        let programs = Programs::in_folder(&target.join(self.profile.folder()));
+        Ok(Stack::builder(&self.folder)?.programs(programs))
+    }
+}
+
+/// Measures one thing, or everything, with programs that are built in this way.
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
-pub async fn run(name: Option<BenchName>, messages: Option<u64>) -> anyhow::Result<()> {
-    heading("Building the programs as they are released");
-    step("gateway, dispatcher and network", repository::build_released_programs()).await?;
-    let work = repository::build_simulated_worker(Profile::Release);
+pub async fn run(name: Option<BenchName>, messages: Option<u64>, profile: Profile) -> anyhow::Result<()> {
+    heading(match profile {
+        Profile::Release => "Building the programs as they are released",
+        Profile::Development => "Building the programs for development: memory is about the same, times are not",
+    });
+    match profile {
+        Profile::Release => {
+            step("gateway, dispatcher and network", repository::build_released_programs()).await?;
+        }
+        Profile::Development => step("the programs", repository::build_programs(profile)).await?,
+    }
+    let work = repository::build_simulated_worker(profile);
     step("the worker that accepts the simulated network", work).await?;
     let folders = StackFolders::of_this_run().await?;
     for bench in name.map_or(ALL.to_vec(), |name| vec![name]) {
-        let folder = folders.next();
+        let subject = Subject {
+            folder: folders.next(),
+            profile,
+        };
         match bench {
-            BenchName::IdleMemory => idle_memory::run(&folder).await?,
-            BenchName::SendLatency => send_latency::run(&folder).await?,
-            BenchName::ReadModel => read_model::run(&folder, messages.unwrap_or(read_model::MESSAGES)).await?,
-            BenchName::Media => media::run(&folder).await?,
-            BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
+            BenchName::IdleMemory => idle_memory::run(&subject).await?,
+            BenchName::SendLatency => send_latency::run(&subject).await?,
+            BenchName::ReadModel => read_model::run(&subject, messages.unwrap_or(read_model::MESSAGES)).await?,
+            BenchName::Media => media::run(&subject).await?,
+            BenchName::ApiFuzz => api_fuzz::run(&subject).await?,
         }
-        std::fs::remove_dir_all(folder)?;
+        say(format!("  Programs: {profile}."));
+        std::fs::remove_dir_all(&subject.folder)?;
     }
     std::fs::remove_dir_all(folders.root())?;
     Ok(())
-}
-
-/// A stack of released programs.
-fn released_stack(folder: &Path) -> anyhow::Result<StackBuilder> {
-    let built = Programs::beside_this_one()?;
-    let target = built.folder().parent().unwrap_or(built.folder());
-    let released = Programs::in_folder(&target.join(Profile::Release.folder()));
-    Ok(Stack::builder(folder)?.programs(released))
 }

@@ -2,7 +2,6 @@
 //!
 //! The plans are kept in `tests/harness/plans`, so that a change of one shows in a review.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,7 +12,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
-use super::released_stack;
+use super::Subject;
 use crate::client::Api;
 use crate::progress::{heading, say, step};
 use crate::report::{Table, quantile};
@@ -33,8 +32,8 @@ const SESSIONS: usize = 100;
 const ASKED: usize = 200;
 const WARM_UP: usize = 20;
 
-pub(super) async fn run(folder: &Path, messages: u64) -> anyhow::Result<()> {
-    measure(released_stack(folder)?, messages).await
+pub(super) async fn run(subject: &Subject, messages: u64) -> anyhow::Result<()> {
+    measure(subject.stack()?, messages).await
 }
 
 /// Loads, asks and writes the plans.

@@ -54,6 +54,9 @@ pub enum Command {
         /// How many messages `read-model` loads; 10,000,000 if not said.
         #[arg(long)]
         messages: Option<u64>,
+        /// Use programs built for development, which takes much less time and is good for memory, not for times.
+        #[arg(long)]
+        development: bool,
     },
     /// Show what runs.
     Status,
