@@ -286,7 +286,7 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn whoever_holds_the_session_is_told_of_changed_settings_and_of_nothing_else() {
+async fn whoever_holds_a_session_or_takes_it_up_is_told_of_changed_settings() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let commands = async |session: SessionId| -> Vec<String> {
@@ -316,10 +316,7 @@ async fn whoever_holds_the_session_is_told_of_changed_settings_and_of_nothing_el
     let resting: SessionId = created.text("/id").parse().unwrap();
     let path = format!("/v1/sessions/{resting}");
     tenant.client.patch(&path, quiet).await.expect(200);
-    assert!(
-        commands(resting).await.is_empty(),
-        "whoever takes it up reads the settings then"
-    );
+    assert_eq!(commands(resting).await, ["session.settings"]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use shared::command::Command;
 use shared::ids::CommandId;
 use shared::problem::Code;
-use shared::session::{Goal, SessionSettings};
+use shared::session::SessionSettings;
 use shared::store::sessions::{Session, SessionUpdate};
 use utoipa::ToSchema;
 
@@ -86,12 +86,11 @@ async fn update(
     let update = plan(app, &current, body)?;
     transaction.update_session(call.session, &update).await?;
     let changed = super::find(&mut transaction, call.session).await?;
-    // Whoever takes the session up later reads its settings then. One that is wanted may be taken up right now, before this commit.
-    let accepted =
-        match opened.filter(|opened| opened.session.goal == Goal::Started || opened.session.live_holder().is_some()) {
-            Some(opened) => Some(intake::append(&mut transaction, &opened, id, Command::ApplySettings).await?),
-            None => None,
-        };
+    // Also where nobody holds the session: somebody may take it up right now and read the settings before this commit.
+    let accepted = match opened {
+        Some(opened) => Some(intake::append(&mut transaction, &opened, id, Command::ApplySettings).await?),
+        None => None,
+    };
     transaction.commit().await?;
     Ok((changed, accepted))
 }
