@@ -27,7 +27,7 @@ use crate::streams::Streams;
 /// How long to wait before trying again what failed because something was away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Files in base64 that are in memory at once, at most: each takes up to 40 MiB.
+/// Bodies with a file in base64 that are in memory at once, at most: each takes up to 46 MiB.
 const MOST_BASE64: usize = 8;
 
 /// What every handler shares. Cheap to clone.
@@ -50,7 +50,7 @@ struct Parts {
     migrated: AtomicBool,
     request_permits: Semaphore,
     event_stream_permits: Arc<Semaphore>,
-    base64_permits: Semaphore,
+    base64_permits: Arc<Semaphore>,
     files: Files,
     streams: Option<Streams>,
 }
@@ -96,7 +96,7 @@ impl App {
             migrated: AtomicBool::new(false),
             request_permits: Semaphore::new(config.limits.max_requests),
             event_stream_permits: Arc::new(Semaphore::new(config.limits.max_event_streams)),
-            base64_permits: Semaphore::new(MOST_BASE64),
+            base64_permits: Arc::new(Semaphore::new(MOST_BASE64)),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
@@ -206,8 +206,8 @@ impl App {
 
     /// Places for requests that hold a file in base64.
     #[must_use]
-    pub fn base64_permits(&self) -> &Semaphore {
-        &self.0.base64_permits
+    pub fn base64_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.base64_permits)
     }
 
     /// What handling files needs.

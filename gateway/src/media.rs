@@ -5,6 +5,7 @@
 
 pub mod convert;
 pub mod fetch;
+pub mod film;
 pub mod kind;
 pub mod receive;
 pub mod resolve;
@@ -78,12 +79,21 @@ impl Files {
         work.await.map_err(Problem::internal)
     }
 
-    /// Adds what a picture shows (its dimensions and a thumbnail) or how a voice note sounds (its length and waveform). Any other file, or one that
-    /// cannot be read, stays as it is.
+    /// Adds what a picture shows (its dimensions and a thumbnail), how a voice note sounds (its length and waveform), or how long a film lasts and how
+    /// large it is. Any other file, or one that cannot be read, stays as it is.
     ///
     /// # Errors
     /// [`Code::Unavailable`] when the bucket is away.
     pub async fn look_at(&self, key: &str, described: &mut Described) -> Result<(), Problem> {
+        if film::is_readable(&described.mime_type) {
+            let size = u64::try_from(described.size).unwrap_or_default();
+            let film = film::look(&self.bucket, key, size).await.map_err(of_bucket)?;
+            let number = |number: Option<u32>| number.and_then(|number| i32::try_from(number).ok());
+            described.seconds = number(film.seconds);
+            described.width = number(film.width);
+            described.height = number(film.height);
+            return Ok(());
+        }
         let largest = self.limits.image.max(self.limits.audio);
         let small = u64::try_from(described.size).is_ok_and(|size| size <= largest);
         if small && described.mime_type == sniff::OPUS {

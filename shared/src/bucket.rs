@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use object_store::aws::{AmazonS3, AmazonS3Builder};
@@ -25,6 +25,8 @@ use crate::ids::{MediaId, TenantId};
 
 /// How much of a file is in memory while it goes in: S3 takes no smaller parts, but for the last one.
 pub const PART: usize = 5 * 1024 * 1024;
+/// A file that is larger gets the whole room of a part at once: one that grows would be copied, and for a moment be there twice.
+const SMALL: usize = 256 * 1024;
 /// How long a connection to the bucket may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the bucket may be silent within an answer.
@@ -93,7 +95,7 @@ impl Bucket {
             store: Arc::clone(&self.store),
             path: Path::from(key),
             attributes: attributes(mime_type),
-            buffer: Vec::new(),
+            part: BytesMut::new(),
             multipart: None,
         }
     }
@@ -123,6 +125,11 @@ impl Bucket {
     /// [`BucketError`] when it is not there or cannot be had.
     pub async fn size(&self, key: &str) -> Result<u64, BucketError> {
         Ok(self.store.head(&Path::from(key)).await?.size)
+    }
+
+    /// Whether the bucket answers, found out by asking for an object that need not be there.
+    pub async fn answers(&self, key: &str) -> bool {
+        !matches!(self.size(key).await, Err(BucketError::Unavailable(_)))
     }
 
     /// Deletes an object; one that is not there is no error.
@@ -174,7 +181,8 @@ pub struct Upload {
     store: Arc<AmazonS3>,
     path: Path,
     attributes: Attributes,
-    buffer: Vec<u8>,
+    /// What has come together. The same memory serves one part after the other.
+    part: BytesMut,
     multipart: Option<Box<dyn MultipartUpload>>,
 }
 
@@ -185,19 +193,22 @@ impl Upload {
     /// [`BucketError::Unavailable`]: the upload is of no more use.
     pub async fn write(&mut self, mut piece: &[u8]) -> Result<(), BucketError> {
         while !piece.is_empty() {
-            if self.buffer.len() == PART {
+            if self.part.len() >= PART {
                 self.send_part().await?;
             }
-            let room = PART - self.buffer.len();
+            let room = PART.saturating_sub(self.part.len());
             let (now, later) = piece.split_at(room.min(piece.len()));
-            self.buffer.extend_from_slice(now);
+            if self.part.len() + now.len() > SMALL {
+                self.part.reserve(room);
+            }
+            self.part.extend_from_slice(now);
             piece = later;
         }
         Ok(())
     }
 
     async fn send_part(&mut self) -> Result<(), BucketError> {
-        let part = PutPayload::from(std::mem::take(&mut self.buffer));
+        let part = self.part.split().freeze();
         let multipart = match &mut self.multipart {
             Some(multipart) => multipart,
             none => {
@@ -208,9 +219,11 @@ impl Upload {
                 none.insert(self.store.put_multipart_opts(&self.path, options).await?)
             }
         };
-        multipart.put_part(part).await?;
-        // A part at a time: the memory for the next one is taken when this one is gone.
-        self.buffer.reserve_exact(PART);
+        multipart.put_part(PutPayload::from(part.clone())).await?;
+        if let Ok(mut free) = part.try_into_mut() {
+            free.clear();
+            self.part = free;
+        }
         Ok(())
     }
 
@@ -224,11 +237,11 @@ impl Upload {
                 attributes: self.attributes.clone(),
                 ..PutOptions::default()
             };
-            let whole = PutPayload::from(std::mem::take(&mut self.buffer));
+            let whole = PutPayload::from(self.part.split().freeze());
             self.store.put_opts(&self.path, whole, options).await?;
             return Ok(());
         }
-        if !self.buffer.is_empty() {
+        if !self.part.is_empty() {
             self.send_part().await?;
         }
         if let Some(multipart) = &mut self.multipart {

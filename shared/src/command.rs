@@ -51,6 +51,8 @@ pub enum Command {
     Logout,
     /// Unlink the account and remove the session with all its data.
     Delete,
+    /// Read the session's settings again: they were changed.
+    ApplySettings,
     /// Ask WhatsApp for a code with which the phone `phone` (digits) can link the session.
     RequestPairingCode {
         /// The phone number in digits.
@@ -152,6 +154,7 @@ impl Command {
             Self::Restart => "session.restart",
             Self::Logout => "session.logout",
             Self::Delete => "session.delete",
+            Self::ApplySettings => "session.settings",
             Self::RequestPairingCode { .. } => "session.pairing_code",
             Self::SendMessage(_) => "message.send",
             Self::Operation(operation) => operation.kind(),
@@ -180,6 +183,7 @@ impl Command {
             Self::Restart => Action::Restart(wire::Restart {}),
             Self::Logout => Action::Logout(wire::Logout {}),
             Self::Delete => Action::Delete(wire::Delete {}),
+            Self::ApplySettings => Action::ApplySettings(wire::ApplySettings {}),
             Self::RequestPairingCode { phone } => {
                 Action::RequestPairingCode(wire::RequestPairingCode { phone: phone.clone() })
             }
@@ -201,6 +205,7 @@ impl TryFrom<wire::Command> for Command {
             Action::Restart(_) => Self::Restart,
             Action::Logout(_) => Self::Logout,
             Action::Delete(_) => Self::Delete,
+            Action::ApplySettings(_) => Self::ApplySettings,
             Action::RequestPairingCode(request) => match request.phone.parse() {
                 Ok(Address::Phone(phone)) => Self::RequestPairingCode { phone },
                 _ => return Err(InvalidCommand::Field { field: "phone" }),

@@ -116,6 +116,12 @@ impl Policy {
         }
     }
 
+    /// A resolver for an HTTP client that refuses a name if any of its addresses is forbidden. A literal address never comes to it.
+    #[must_use]
+    pub fn resolver(&self) -> Arc<impl reqwest::dns::Resolve + use<>> {
+        Arc::new(Resolver { policy: self.clone() })
+    }
+
     fn is_allowed(&self, address: IpAddr) -> bool {
         self.allow
             .iter()
@@ -133,7 +139,7 @@ impl Policy {
         )]
         reqwest::Client::builder()
             .user_agent(concat!("Rookery/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver { policy: self.clone() }))
+            .dns_resolver(self.resolver())
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .connect_timeout(connect_timeout)

@@ -145,6 +145,7 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("restart", Command::Restart),
         ("logout", Command::Logout),
         ("delete", Command::Delete),
+        ("apply_settings", Command::ApplySettings),
         (
             "request_pairing_code",
             Command::RequestPairingCode {
@@ -166,6 +167,7 @@ fn every_command_is_listed(command: &Command) {
         | Command::Restart
         | Command::Logout
         | Command::Delete
+        | Command::ApplySettings
         | Command::RequestPairingCode { .. }
         | Command::SendMessage(_)
         | Command::Operation(_) => {}

@@ -207,6 +207,9 @@ pub trait Engine: Send + Sync {
     /// [`MediaError`] when it does not.
     async fn request_media(&self, remote: &RemoteMedia, message: &RemoteMessage) -> Result<String, MediaError>;
 
+    /// Follows changed settings from now on, as far as that needs no new connection: read receipts, calls, who sees our posts. Never waits.
+    fn apply(&self, settings: &SessionSettings);
+
     /// Asks WhatsApp for a code with which the phone of `number` (digits) can link the session. Answers the code and how long it works.
     ///
     /// # Errors
@@ -248,6 +251,8 @@ impl Engine for NoEngine {
     async fn request_media(&self, _remote: &RemoteMedia, _message: &RemoteMessage) -> Result<String, MediaError> {
         Err(MediaError::NotConnected)
     }
+
+    fn apply(&self, _settings: &SessionSettings) {}
 
     async fn request_pairing_code(&self, _number: &str) -> Result<(String, Duration), PairingError> {
         Err(PairingError::NotConnected)

@@ -130,6 +130,7 @@ pub async fn run(options: Options, metrics: PrometheusHandle) -> anyhow::Result<
         bell: media_bell,
         at_once: options.media.media_downloads,
         largest: options.media.media_largest_bytes,
+        bucket_away: Arc::default(),
     };
     // Sessions are given back first; the heartbeat, the relay and the answers go on until that is done.
     let sessions_gone = CancellationToken::new();

@@ -35,6 +35,7 @@ mod operations;
 pub mod outgoing;
 pub mod recorder;
 pub mod scribe;
+mod settings;
 mod stall;
 
 use operations::Operations;
@@ -246,6 +247,7 @@ async fn hold(
         stall: Stall::new(stalled_after),
         current,
         pending_verbs: Vec::new(),
+        changed_settings: Vec::new(),
         pending_pairing: None,
         reopen_at: Some(Instant::now()),
         pause: FIRST_PAUSE,
@@ -307,6 +309,8 @@ struct Session {
     current: CurrentEngine,
     /// Commands about the session itself that are answered when what they want is the case: number and id.
     pending_verbs: Vec<(i64, CommandId)>,
+    /// Commands that say that the settings have changed, until these are read: number and id.
+    changed_settings: Vec<(i64, CommandId)>,
     /// A pairing code that was asked for before the engine was open.
     pending_pairing: Option<(i64, CommandId, String)>,
     reopen_at: Option<Instant>,
@@ -349,6 +353,7 @@ impl Session {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            self.apply_changed_settings().await;
             self.start_sending();
             self.start_operation();
             let gate = self.engine.as_ref().map(|open| open.gate.clone());

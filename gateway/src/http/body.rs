@@ -1,8 +1,9 @@
 //! JSON bodies. Unknown fields, wrong types and broken JSON are told apart, and each failure says where.
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::request::Parts;
 use http::{HeaderMap, Method};
 use http_body_util::LengthLimitError;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -10,6 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 use shared::problem::Code;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::app::App;
 use crate::idempotency::Idempotency;
@@ -17,6 +19,8 @@ use crate::problem::Problem;
 
 /// The longest `Idempotency-Key`, in characters.
 const LONGEST_KEY: usize = 255;
+/// The longest JSON body with a file in it: 16 MiB in base64, and some room. Larger files are uploaded as they are.
+pub const LONGEST_WITH_FILE: usize = 23 * 1024 * 1024;
 
 /// The body of a request that changes something, without an idempotency key (`PATCH`).
 #[derive(Debug)]
@@ -44,6 +48,15 @@ impl Idempotency {
     }
 }
 
+/// A [`Submission`] that may hold a file in base64, and is then much longer than others: only so many of those are in memory at once.
+#[derive(Debug)]
+pub struct FileSubmission<T> {
+    /// The body and its key.
+    pub submission: Submission<T>,
+    /// Kept for as long as the body's file is in memory.
+    pub place: Option<OwnedSemaphorePermit>,
+}
+
 /// The body of a request that has nothing to say: absent, null or `{}`.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,8 +77,14 @@ impl<T: DeserializeOwned> FromRequest<App> for Submission<T> {
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (parts, body) = request.into_parts();
+        Self::of(&parts, body, app.limits().max_body_bytes).await
+    }
+}
+
+impl<T: DeserializeOwned> Submission<T> {
+    async fn of(parts: &Parts, body: Body, limit: usize) -> Result<Self, Problem> {
         let key = idempotency_key(&parts.headers)?;
-        let bytes = read(&parts.headers, body, app.limits().max_body_bytes).await?;
+        let bytes = read(&parts.headers, body, limit).await?;
         let idempotency = key.map(|key| Idempotency {
             key,
             fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes),
@@ -75,6 +94,36 @@ impl<T: DeserializeOwned> FromRequest<App> for Submission<T> {
             idempotency,
         })
     }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for FileSubmission<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let usual = app.limits().max_body_bytes;
+        let declared = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+        let (limit, place) = if declared.is_some_and(|length| length <= usual) {
+            (usual, None)
+        } else {
+            (LONGEST_WITH_FILE.max(usual), Some(place_for_base64(app)?))
+        };
+        let submission = Submission::of(&parts, body, limit).await?;
+        Ok(Self { submission, place })
+    }
+}
+
+/// A place for one body that holds a file in base64.
+///
+/// # Errors
+/// [`Code::Overloaded`] when there is none right now.
+pub(crate) fn place_for_base64(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
+    app.base64_permits().try_acquire_owned().map_err(|_| {
+        Problem::new(
+            Code::Overloaded,
+            "Too many files in base64 are coming in: upload files as they are, or repeat the request later.",
+        )
+    })
 }
 
 /// The request's idempotency key, if it has one.

@@ -98,7 +98,7 @@ fn bodies(messages: &str) -> Vec<Wrong> {
             .raw("hello")
             .header("content-type", "text/plain"),
         post("no content type", "unsupported_media_type").raw(text_message("a").to_string()),
-        post("a body that is too large", "body_too_large").json(&text_message(&"x".repeat(1_100_000))),
+        post("a body that is too large", "body_too_large").json(&text_message(&"x".repeat(24_200_000))),
         post("a body that says it is too large", "body_too_large")
             .header("content-length", "9000000000")
             .header("content-type", "application/json"),

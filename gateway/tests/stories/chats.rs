@@ -297,6 +297,18 @@ async fn marks_of_a_chat_are_kept_and_a_deleted_chat_comes_back_with_the_next_me
     );
     assert_eq!(chat["muted_until"], "9999-12-31T23:59:59.000Z");
     assert_eq!(chat["ephemeral"], 86_400);
+    // A message carries the chat's timer unless the request says another one.
+    let send = async |more: &Value| {
+        let mut body = json!({"to": PHONE, "type": "text", "text": {"body": "Hello"}});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let messages = format!("/v1/sessions/{}/messages", desk.session);
+        let sent = desk.tenant.client.post(&messages, body).await.expect(202);
+        let path = format!("{messages}/{}", sent.text("/id"));
+        desk.tenant.client.get(&path).await.expect(200).json["ephemeral"].clone()
+    };
+    assert_eq!(send(&json!({})).await, 86_400);
+    assert_eq!(send(&json!({"ephemeral": 604_800})).await, 604_800);
+    assert_eq!(send(&json!({"ephemeral": 0})).await, json!(null));
     desk.change(&contact, ChatState::Archived(true)).await;
     assert_eq!(
         desk.get("chats?archived=true&search=carlos").await["data"][0]["pinned"],

@@ -410,3 +410,116 @@ async fn a_message_names_a_file_of_its_kind_or_is_refused() {
     let decoded = image::load_from_memory_with_format(&bytes, image::ImageFormat::WebP).unwrap();
     assert_eq!((decoded.width(), decoded.height()), (512, 512));
 }
+
+/// An MP4 with its header before or behind its frames, which are none.
+fn film(seconds: u32, header_first: bool) -> Vec<u8> {
+    let boxed = |kind: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap();
+        [length.to_be_bytes().as_slice(), kind, content].concat()
+    };
+    let mut movie = vec![0; 100];
+    movie[12..16].copy_from_slice(&600_u32.to_be_bytes());
+    movie[16..20].copy_from_slice(&(seconds * 600).to_be_bytes());
+    let mut track = vec![0; 84];
+    track[40..44].copy_from_slice(&0x0001_0000_u32.to_be_bytes());
+    track[76..80].copy_from_slice(&(1_280_u32 << 16).to_be_bytes());
+    track[80..84].copy_from_slice(&(720_u32 << 16).to_be_bytes());
+    let moov = boxed(
+        b"moov",
+        &[boxed(b"mvhd", &movie), boxed(b"trak", &boxed(b"tkhd", &track))].concat(),
+    );
+    // Larger than one part of an upload.
+    let frames = boxed(b"mdat", &vec![7; 6_000_000]);
+    let kind = boxed(b"ftyp", b"isom\0\0\0\0isomiso2");
+    match header_first {
+        true => [kind, moov, frames].concat(),
+        false => [kind, frames, moov].concat(),
+    }
+}
+
+#[tokio::test]
+async fn a_film_says_how_long_and_how_large_it_is_wherever_its_header_stands() {
+    let s3 = S3::start().await;
+    let world = world(&s3, Vec::new()).await;
+    let tenant = world.tenant().await;
+    for header_first in [true, false] {
+        let stored = upload(&tenant, "/v1/media", "video/mp4", film(75, header_first))
+            .await
+            .expect(201);
+        assert_eq!(stored.text("/mime_type"), "video/mp4");
+        assert_eq!(
+            (&stored.json["seconds"], &stored.json["width"], &stored.json["height"]),
+            (&json!(75), &json!(1_280), &json!(720)),
+            "header first: {header_first}"
+        );
+    }
+    // One that says nothing of itself is a film all the same.
+    let mut cut = film(75, false);
+    cut.truncate(5_000_000);
+    let stored = upload(&tenant, "/v1/media", "video/mp4", cut).await.expect(201);
+    assert_eq!(
+        (stored.text("/mime_type"), &stored.json["seconds"]),
+        ("video/mp4".into(), &json!(null))
+    );
+}
+
+#[tokio::test]
+async fn a_message_takes_a_file_of_16_mib_in_base64_and_only_a_few_such_at_once() {
+    /// As many as the gateway takes.
+    const PLACES: usize = 8;
+    let s3 = S3::start().await;
+    let world = world(&s3, Vec::new()).await;
+    let tenant = world.tenant().await;
+    let session = tenant.linked_session(&world.database).await;
+    let messages = format!("/v1/sessions/{session}/messages");
+    let file: Vec<u8> = (0..16 * 1024 * 1024_u32)
+        .map(|index| u8::try_from(index % 251).unwrap())
+        .collect();
+    let body = json!({"to": "15550009999", "type": "document", "document": {"base64": STANDARD.encode(&file)}});
+    let sent = tenant.client.post(&messages, body.clone()).await.expect(202);
+    let stored = tenant
+        .client
+        .get(&format!("{messages}/{}", sent.text("/id")))
+        .await
+        .expect(200);
+    assert_eq!(stored.text("/document/sha256"), hexadecimal(&file));
+
+    // Bodies that are long and come slowly take the places, and a short one needs none.
+    let slow = || {
+        let begun = futures::stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"{\"to\":"))]);
+        let never_ending = futures::StreamExt::chain(begun, futures::stream::pending());
+        let call = tenant.client.call("POST", &messages);
+        let call = call.header("content-type", "application/json");
+        call.raw(Body::from_stream(never_ending)).send()
+    };
+    let mut taken: Vec<_> = (0..PLACES).map(|_| Box::pin(slow())).collect();
+    for request in &mut taken {
+        assert!(
+            futures::poll!(request.as_mut()).is_pending(),
+            "it waits for the rest of its body"
+        );
+    }
+    until("all places are taken", SOON, async || {
+        for request in &mut taken {
+            assert!(futures::poll!(request.as_mut()).is_pending());
+        }
+        let refused = tenant.client.post(&messages, body.clone()).await;
+        (refused.status == 503 && refused.text("/code") == "overloaded").then_some(())
+    })
+    .await;
+    let short = json!({"to": "15550009999", "type": "text", "text": {"body": "Hello"}});
+    tenant.client.post(&messages, short).await.expect(202);
+    drop(taken);
+    until("the places are free again", SOON, async || {
+        (tenant.client.post(&messages, body.clone()).await.status == 202).then_some(())
+    })
+    .await;
+
+    let larger = json!({"to": "15550009999", "type": "document", "document": {"base64": "A".repeat(24_200_000)}});
+    tenant
+        .client
+        .post(&messages, larger)
+        .await
+        .expect(413)
+        .expect_problem("body_too_large");
+}

@@ -286,6 +286,40 @@ async fn a_patch_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn whoever_holds_a_session_or_takes_it_up_is_told_of_changed_settings() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let commands = async |session: SessionId| -> Vec<String> {
+        sqlx::query_scalar("SELECT kind FROM command WHERE session_id = $1 ORDER BY sequence")
+            .bind(session.uuid)
+            .fetch_all(&world.database.pool)
+            .await
+            .unwrap()
+    };
+    let quiet = json!({"settings": {"ignore": {"groups": true}}});
+    let held = tenant.linked_session(&world.database).await;
+    world.database.hold(held).await;
+    let path = format!("/v1/sessions/{held}");
+    tenant.client.patch(&path, json!({"name": "New"})).await.expect(200);
+    assert!(commands(held).await.is_empty(), "a name is nothing to a holder");
+    tenant.client.patch(&path, quiet.clone()).await.expect(200);
+    assert_eq!(commands(held).await, ["session.settings"]);
+    tenant
+        .client
+        .patch(&path, json!({"settings": {"ignore": 1}}))
+        .await
+        .expect(422);
+    assert_eq!(commands(held).await.len(), 1, "what is refused tells nobody");
+
+    let body = json!({"name": "Resting", "start": false});
+    let created = tenant.client.post("/v1/sessions", body).await.expect(201);
+    let resting: SessionId = created.text("/id").parse().unwrap();
+    let path = format!("/v1/sessions/{resting}");
+    tenant.client.patch(&path, quiet).await.expect(200);
+    assert_eq!(commands(resting).await, ["session.settings"]);
+}
+
+#[tokio::test]
 async fn a_proxys_password_is_sealed_to_the_region_and_shown_to_nobody() {
     let world = World::new().await;
     let tenant = world.tenant().await;

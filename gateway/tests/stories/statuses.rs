@@ -217,14 +217,48 @@ async fn a_post_for_nobody_is_refused() {
         let answer = tenant.client.post(&path, body).await.expect(422);
         assert_eq!(answer.json["errors"][0]["field"], field, "{}", answer.json);
     }
-    // Somebody with whom there is a conversation is known.
+    // Whom the account writes to is not in its address book; and of those who are, the blocked ones see nothing.
     let message = json!({"to": "15550001001", "type": "text", "text": {"body": "Hello"}});
     let messages = format!("/v1/sessions/{session}/messages");
     tenant.client.post(&messages, message).await.expect(202);
-    let answer = tenant
-        .client
-        .post(&path, json!({"type": "text", "text": text}))
+    for (phone, lid, name, blocked) in [
+        (Some("15550001001"), None, None, false),
+        (Some("15550001002"), Some("100000000001002"), Some("Carla"), false),
+        (None, Some("100000000001003"), Some("Dora"), false),
+        (Some("15550001004"), None, Some("Emil"), true),
+    ] {
+        sqlx::query(
+            "INSERT INTO contact (id, tenant_id, session_id, phone, lid, name, is_blocked) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(uuid::Uuid::now_v7())
+        .bind(tenant.id.0)
+        .bind(session.uuid)
+        .bind(phone)
+        .bind(lid)
+        .bind(name)
+        .bind(blocked)
+        .execute(&world.database.pool)
         .await
-        .expect(202);
-    assert_eq!(answer.json["audience"], 1);
+        .unwrap();
+    }
+    for (audience, people) in [
+        (json!({}), vec!["15550001002@s.whatsapp.net", "100000000001003@lid"]),
+        (
+            json!({"mode": "except", "people": ["100000000001002@lid"]}),
+            vec!["100000000001003@lid"],
+        ),
+        (
+            json!({"mode": "except", "people": ["100000000001003@lid", "15550001009"]}),
+            vec!["15550001002@s.whatsapp.net"],
+        ),
+    ] {
+        let body = json!({"type": "text", "text": text, "audience": audience});
+        let answer = tenant.client.post(&path, body).await.expect(202);
+        assert_eq!(answer.json["audience"], people.len(), "{audience}");
+        let stored: serde_json::Value = sqlx::query_scalar("SELECT audience FROM status_post ORDER BY id DESC LIMIT 1")
+            .fetch_one(&world.database.pool)
+            .await
+            .unwrap();
+        assert_eq!(stored, json!(people), "{audience}");
+    }
 }

@@ -229,6 +229,28 @@ impl TenantTransaction {
             .map(|listed| listed.chat))
     }
 
+    /// Seconds after which messages in a chat disappear, as far as the session knows; 0: they stay. A group's own settings count before what was
+    /// said in it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn timer_of_chat(&mut self, session: SessionId, chat: &Address) -> Result<u32, StoreError> {
+        let seconds = sqlx::query_scalar!(
+            r#"SELECT COALESCE(
+                   (SELECT ephemeral FROM group_info WHERE session_id = $1 AND tenant_id = $2 AND jid = $3),
+                   (SELECT ephemeral_seconds::bigint FROM chat WHERE session_id = $1 AND tenant_id = $2 AND (jid = $3 OR lid = $4)
+                    ORDER BY jid = $3 DESC LIMIT 1),
+                   0) AS "seconds!""#,
+            session.uuid,
+            self.tenant.0,
+            chat.to_string(),
+            chat.lid()
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(u32::try_from(seconds).unwrap_or_default())
+    }
+
     /// The unread messages of others in a chat, newest first, at most `limit`.
     ///
     /// # Errors

@@ -82,6 +82,7 @@ impl TenantTransaction {
             | Command::Restart
             | Command::Logout
             | Command::Delete
+            | Command::ApplySettings
             | Command::RequestPairingCode { .. }
             | Command::Operation(_) => None,
         };

@@ -211,20 +211,29 @@ impl TenantTransaction {
         .collect()
     }
 
-    /// The people whom the session's account knows: those whom it may show a post when nobody is named. At most `limit`.
+    /// The people in the account's address book who are not blocked: those whom its owner shows posts when nobody is named, in the order in which
+    /// the session heard of them. At most `limit`.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn known_people(&mut self, session: SessionId, limit: i64) -> Result<Vec<Address>, StoreError> {
-        let chats = sqlx::query_scalar!(
-            "SELECT DISTINCT chat FROM message
-             WHERE session_id = $1 AND tenant_id = $2 AND (chat LIKE '%@s.whatsapp.net' OR chat LIKE '%@lid') ORDER BY chat LIMIT $3",
+    pub async fn saved_people(&mut self, session: SessionId, limit: i64) -> Result<Vec<Party>, StoreError> {
+        let people = sqlx::query!(
+            "SELECT phone, lid FROM contact
+             WHERE session_id = $1 AND tenant_id = $2 AND name IS NOT NULL AND NOT is_blocked ORDER BY id LIMIT $3",
             session.uuid,
             self.tenant.0,
             limit
         )
         .fetch_all(&mut *self.transaction)
         .await?;
-        Ok(chats.iter().filter_map(|chat| chat.parse().ok()).collect())
+        let party = |phone: Option<String>, lid: Option<String>| {
+            let (phone, lid) = (phone.map(Address::Phone), lid.map(Address::Lid));
+            let address = phone.as_ref().or(lid.as_ref())?;
+            Some(Party::new(address, lid.as_ref()))
+        };
+        Ok(people
+            .into_iter()
+            .filter_map(|person| party(person.phone, person.lid))
+            .collect())
     }
 }

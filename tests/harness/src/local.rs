@@ -16,7 +16,7 @@ pub use commands::{Command, Options};
 use crate::bench;
 use crate::coverage;
 use crate::directory::Directory;
-use crate::repository;
+use crate::repository::{self, Profile};
 use crate::results::read_results;
 use crate::service::Counts;
 
@@ -43,7 +43,14 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             name,
             messages,
             development,
-        } => bench::run(name, messages, development).await,
+        } => {
+            let profile = if development {
+                Profile::Development
+            } else {
+                Profile::Release
+            };
+            bench::run(name, messages, profile).await
+        }
         Command::Status => status::run(&local),
         Command::Logs { name, follow } => status::logs(&local, name.as_deref(), follow),
         Command::Down { wipe } => down::run(&local, wipe).await,

@@ -216,14 +216,35 @@ impl Process {
     /// # Errors
     /// When the process is gone.
     pub fn resident_bytes(&self) -> anyhow::Result<u64> {
+        self.memory("VmRSS:")
+    }
+
+    /// The highest that its resident memory ever was, or since [`Process::forget_highest_resident`], in bytes.
+    ///
+    /// # Errors
+    /// When the process is gone.
+    pub fn highest_resident_bytes(&self) -> anyhow::Result<u64> {
+        self.memory("VmHWM:")
+    }
+
+    /// Lets the highest resident memory begin anew at what it is now (proc_pid_clear_refs(5): `5`).
+    ///
+    /// # Errors
+    /// When the kernel does not know this.
+    pub fn forget_highest_resident(&self) -> anyhow::Result<()> {
+        fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")
+            .with_context(|| format!("the kernel does not count the memory of {} anew", self.name))
+    }
+
+    fn memory(&self, line: &str) -> anyhow::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid()))
             .with_context(|| format!("{} is gone", self.name))?;
         let kibibytes: u64 = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|found| found.strip_prefix(line))
             .and_then(|rest| rest.trim().strip_suffix("kB"))
             .and_then(|number| number.trim().parse().ok())
-            .ok_or_else(|| anyhow!("{} has no resident memory", self.name))?;
+            .ok_or_else(|| anyhow!("{} has no {line}", self.name))?;
         Ok(kibibytes * 1024)
     }
 

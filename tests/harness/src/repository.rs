@@ -74,6 +74,15 @@ impl Profile {
     }
 }
 
+impl std::fmt::Display for Profile {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Development => "built for development",
+            Self::Release => "built for release",
+        })
+    }
+}
+
 /// Builds every program that does not need a feature: gateway, production worker, dispatcher, network and the harness's own.
 ///
 /// # Errors

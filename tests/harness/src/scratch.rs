@@ -5,10 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected has failed")]
 
+mod connect_proxy;
 mod database;
 mod nats;
 mod proxy;
 
+pub use connect_proxy::ConnectProxy;
 pub use database::Database;
 pub use nats::Nats;
 pub use proxy::Proxy;

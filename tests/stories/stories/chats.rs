@@ -10,6 +10,7 @@ use stories::scene::{LinkedSession, PATIENCE};
 use stories::{Scene, Story};
 
 stories::stories![
+    a_message_into_a_chat_with_a_timer_carries_it,
     what_a_session_does_with_a_chat_is_seen_by_the_phone,
     what_the_phone_does_with_a_chat_is_seen_here,
     reading_a_whole_chat_tells_the_sender_and_resets_the_count,
@@ -174,6 +175,51 @@ async fn what_a_session_does_with_a_chat_is_seen_by_the_phone(story: &Story) -> 
         Err(NotYet::because(answer.status))
     })
     .await
+}
+
+async fn a_message_into_a_chat_with_a_timer_carries_it(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::of(story).await?;
+    let (session, contact, _) = acquainted(&scene).await?;
+    let path = chat_path(&session, &contact);
+    scene.api.patch(&path, &json!({ "ephemeral": 86_400 })).ok().await?;
+    chat_when(&scene, &session, &contact, "with a timer", |chat| {
+        chat["ephemeral"] == 86_400
+    })
+    .await?;
+    let messages = format!("/v1/sessions/{}/messages", session.id);
+    // What the request does not say, what it says, and by which id it names the contact.
+    for (number, to, said, carried) in [
+        (1, contact.number.clone(), None, Some(86_400)),
+        (2, format!("{}@lid", contact.lid), None, Some(86_400)),
+        (3, contact.number.clone(), Some(0), None),
+        (4, contact.number.clone(), Some(604_800), Some(604_800)),
+    ] {
+        let mut body = json!({ "to": to, "type": "text", "text": { "body": format!("message {number}") } });
+        if let Some(seconds) = said {
+            body["ephemeral"] = json!(seconds);
+        }
+        let sent: Value = scene
+            .api
+            .post(&messages, &body)
+            .prefer_wait(PATIENCE)
+            .ok()
+            .await?
+            .json()?;
+        ensure!(sent["ephemeral"].as_u64() == carried.map(u64::from), "{sent}");
+        let read = contact
+            .first_message(PATIENCE, |message| {
+                Some(message.id.as_str()) == sent["wa_message_id"].as_str()
+            })
+            .await?;
+        let message = read.message()?;
+        let context = message
+            .extended_text_message
+            .as_option()
+            .and_then(|text| text.context_info.as_option());
+        let expiration = context.and_then(|context| context.expiration);
+        ensure!(expiration == carried, "message {number}: {expiration:?}");
+    }
+    Ok(())
 }
 
 async fn what_the_phone_does_with_a_chat_is_seen_here(story: &Story) -> anyhow::Result<()> {

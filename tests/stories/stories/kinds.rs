@@ -661,15 +661,6 @@ async fn messages_are_marked_as_read_as_played_and_with_a_star(story: &Story) ->
     let settings = json!({"settings": {"read_receipts": false}});
     let path = format!("/v1/sessions/{}", talk.session.id);
     talk.scene.api.patch(&path, &settings).ok().await?;
-    for (verb, status) in [("stop", "stopped"), ("start", "connected")] {
-        talk.scene
-            .api
-            .post(&format!("{path}/{verb}"), &json!({}))
-            .send()
-            .await?
-            .expect(202)?;
-        talk.scene.wait_for_status(&talk.session.id, status).await?;
-    }
     let second = talk.contact.send_text(&talk.session.owner.number, "Two").await?;
     let quiet = text(&talk.arrived(&second).await?, "id")?;
     talk.change("POST", &format!("/{quiet}/read"), None).await?;

@@ -6,6 +6,7 @@ use anyhow::{Context as _, ensure};
 use harness::baileys::Baileys;
 use harness::client::SentMessage;
 use harness::network::{MediaKind, file_message};
+use harness::scratch::ConnectProxy;
 use harness::service::Service;
 use harness::wait::{NotYet, wait_for};
 use reqwest::Method;
@@ -20,6 +21,7 @@ stories::stories![
     a_file_that_whatsapp_no_longer_has_is_asked_of_the_phone,
     a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as_a_status,
     a_sound_becomes_a_voice_note_that_baileys_reads,
+    files_go_through_the_sessions_proxy_and_never_around_it,
     files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for,
 ];
 
@@ -303,6 +305,16 @@ async fn files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for(
     event(&scene, "media.stored", &id).await?;
     ensure!(content(&scene, media).await? == file, "another file");
 
+    // A changed setting counts for the next file.
+    let fetch = json!({ "settings": { "media": { "download": true } } });
+    scene.api.patch(&format!("/v1/sessions/{session}"), &fetch).ok().await?;
+    let id = contact
+        .send_file(&owner.number, MediaKind::Image, "image/jpeg", file.clone())
+        .await?;
+    let received = event(&scene, "message.received", &id).await?;
+    ensure!(received["image"]["status"] == "pending", "{received}");
+    event(&scene, "media.stored", &id).await?;
+
     // A file that goes straight into the bucket, and out of it.
     let place = scene.api.post("/v1/media/uploads", &json!({})).created().await?;
     let url = place["url"].as_str().context("no URL")?;
@@ -321,7 +333,7 @@ async fn files_are_left_out_when_the_settings_say_so_and_fetched_when_asked_for(
     );
     let listed: Value = scene.api.get("/v1/media").ok().await?.json()?;
     ensure!(
-        listed["data"].as_array().is_some_and(|files| files.len() == 2),
+        listed["data"].as_array().is_some_and(|files| files.len() == 3),
         "{listed}"
     );
     scene.api.delete(&own).send().await?.expect(204)?;
@@ -337,6 +349,85 @@ fn picture(format: image::ImageFormat) -> anyhow::Result<Vec<u8>> {
     Ok(encoded)
 }
 
+/// A film that says how long it is. Its frames stand before its header, as cameras write it.
+fn film(seconds: u32) -> Vec<u8> {
+    let boxed = |kind: &[u8; 4], content: &[u8]| {
+        let length = u32::try_from(content.len() + 8).unwrap_or_default();
+        [length.to_be_bytes().as_slice(), kind, content].concat()
+    };
+    let mut header = vec![0; 100];
+    header[12..16].copy_from_slice(&1_000_u32.to_be_bytes());
+    header[16..20].copy_from_slice(&(seconds * 1_000).to_be_bytes());
+    [
+        boxed(b"ftyp", b"isom\0\0\0\0isomiso2"),
+        boxed(b"mdat", &bytes(90_000)),
+        boxed(b"moov", &boxed(b"mvhd", &header)),
+    ]
+    .concat()
+}
+
+async fn files_go_through_the_sessions_proxy_and_never_around_it(story: &Story) -> anyhow::Result<()> {
+    let scene = Scene::on(story.stack()?.variable("ROOKERY_EGRESS_ALLOW", "127.0.0.0/8")).await?;
+    let proxy = ConnectProxy::start("user", "secret").await?;
+    let owner = scene.phone("Front desk").await?;
+    let url = format!("http://user:secret@127.0.0.1:{}", proxy.port);
+    let body = json!({ "name": "Front desk", "settings": { "proxy": { "url": url } } });
+    let id = scene.api.create_session_from(&body).await?.id;
+    owner.scan(&scene.api.qr(&id, PATIENCE).await?).await?;
+    scene.wait_for_status(&id, "connected").await?;
+    let session = LinkedSession { id, owner };
+    let contact = scene.phone("Carlos").await?;
+    let (socket, files) = (
+        scene.site().port("network-protocol")?,
+        scene.site().port("network-media")?,
+    );
+    ensure!(proxy.tunnels_to(socket) > 0, "the session connects through its proxy");
+
+    // With the way to the files closed a file does not come, while messages do.
+    proxy.refuse(files);
+    let file = bytes(40_000);
+    let incoming = contact
+        .send_file(&session.owner.number, MediaKind::Image, "image/jpeg", file.clone())
+        .await?;
+    event(&scene, "message.received", &incoming).await?;
+    wait_for("the proxy to be asked for the file", PATIENCE, async || {
+        match proxy.refused() {
+            0 => Err(NotYet::because("it was not")),
+            _ => Ok(()),
+        }
+    })
+    .await?;
+    let text = contact.send_text(&session.owner.number, "still there?").await?;
+    event(&scene, "message.received", &text).await?;
+    let events = scene.api.events().await?;
+    ensure!(
+        !events.iter().any(|event| event.event_type == "media.stored"),
+        "the file came around the proxy"
+    );
+    ensure!(proxy.tunnels_to(files) == 0, "the way is closed");
+
+    proxy.allow(files);
+    let stored = event(&scene, "media.stored", &incoming).await?;
+    ensure!(content(&scene, &stored["media"]).await? == file, "{stored}");
+    let before = proxy.bytes_to(files);
+    ensure!(proxy.tunnels_to(files) > 0, "the file came through the proxy");
+
+    let file = bytes(70_000);
+    let media = upload(&scene, "application/pdf", file.clone()).await?;
+    let body = json!({ "to": contact.number, "type": "document", "document": { "media_id": media } });
+    let sent = send(&scene, &session, &body).await?;
+    let read = contact
+        .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
+        .await?;
+    ensure!(contact.read_media(&read.media()?).await? == file, "another file");
+    let through = proxy.bytes_to(files) - before;
+    ensure!(
+        through >= 70_000,
+        "{through} bytes went through the proxy for a file of 70,000"
+    );
+    Ok(())
+}
+
 async fn a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as_a_status(
     story: &Story,
 ) -> anyhow::Result<()> {
@@ -344,9 +435,8 @@ async fn a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as
     let session = scene.linked_session("Front desk").await?;
     let contact = scene.phone("Carlos").await?;
     let jpeg = picture(image::ImageFormat::Jpeg)?;
-    // A film is known by its first bytes; nobody here plays it.
-    let mut film = b"\0\0\0\x18ftypisom\0\0\0\0isomiso2".to_vec();
-    film.extend(bytes(90_000));
+    // Its frames are no frames: nobody here plays it.
+    let film = film(9);
     for (kind, content_type, file) in [("image", "image/jpeg", &jpeg), ("video", "video/mp4", &film)] {
         let media = upload(&scene, content_type, file.clone()).await?;
         let body = json!({ "to": contact.number, "type": kind, kind: { "media_id": media, "caption": "Look" } });
@@ -359,6 +449,11 @@ async fn a_picture_a_film_and_a_sticker_reach_a_phone_and_a_picture_is_posted_as
             contact.read_media(&reference).await? == *file,
             "the {kind} is another one"
         );
+        if kind == "video" {
+            let message = read.message()?;
+            let video = message.video_message.as_option().context("no video")?;
+            ensure!(video.seconds == Some(9), "{video:?}");
+        }
     }
 
     let media = upload(&scene, "image/png", picture(image::ImageFormat::Png)?).await?;

@@ -539,13 +539,6 @@ async fn a_call_is_rejected_at_once_by_hand_or_missed(story: &Story) -> anyhow::
     let settings = json!({ "settings": { "reject_calls": true } });
     let of_session = path(&session, "");
     scene.api.patch(&of_session, &settings).ok().await?;
-    // Settings take effect with the next connection.
-    for (verb, status) in [("stop", "stopped"), ("start", "connected")] {
-        let verb = format!("{of_session}/{verb}");
-        let answer = scene.api.post(&verb, &json!({})).send().await?;
-        ensure!((200..300).contains(&answer.status), "{answer}");
-        scene.wait_for_status(&session.id, status).await?;
-    }
     let at_once = carlos.call(&session.owner.number, false).await?;
     rejected_on_network(&at_once).await?;
     ended(&at_once, "rejected").await?;

@@ -13,7 +13,7 @@ stories::stories![
     a_post_is_seen_by_its_audience_and_nobody_else,
     who_has_seen_a_post_and_liked_it_is_told_until_it_is_taken_back,
     a_post_of_somebody_is_received_seen_liked_and_taken_back,
-    a_session_that_ignores_posts_hears_nothing_of_them,
+    a_session_that_ignores_posts_hears_nothing_of_them_until_it_no_longer_does,
 ];
 
 const PLACE: &str = "status@broadcast";
@@ -72,16 +72,28 @@ async fn a_post_is_seen_by_its_audience_and_nobody_else(story: &Story) -> anyhow
     let decrypted = baileys.text("Open until ten").await?;
     ensure!(decrypted.id == id && decrypted.from == PLACE, "{decrypted:?}");
 
-    // Everybody whom the account knows but Bruno: that is Carla, to whom it writes first.
+    // Everybody in the address book but Bruno: that is Carla, to whom the account has never written. Emil has only been written to.
+    let emil = scene.phone("Emil").await?;
     scene
         .api
-        .send_text_and_wait(&session.id, &carla.number, "Hello", PATIENCE)
+        .send_text_and_wait(&session.id, &emil.number, "Hello", PATIENCE)
         .await?;
+    for (person, name) in [(&bruno, "Bruno"), (&carla, "Carla")] {
+        let contact = format!("/v1/sessions/{}/contacts/{}", session.id, person.number);
+        done(scene.api.put(&contact, &json!({ "name": name }))).await?;
+        until(&scene, &contact, "the contact to be saved", |known| {
+            known["name"] == name
+        })
+        .await?;
+    }
     let body = json!({
         "type": "text", "text": { "body": "Not for Bruno" },
-        "audience": { "mode": "except", "people": [bruno.number] },
+        "audience": { "mode": "except", "people": [format!("{}@lid", bruno.lid)] },
     });
-    let second = done(scene.api.post(&path, &body).prefer_wait(PATIENCE)).await?;
+    let accepted: Value = scene.api.post(&path, &body).send().await?.expect(202)?.json()?;
+    ensure!(accepted["audience"] == 1, "{accepted}");
+    let post = format!("{path}/{}", accepted["id"].as_str().context("no id")?);
+    let second = until(&scene, &post, "the post to be out", |post| post["status"] == "sent").await?;
     let second_id = second["wa_message_id"].as_str().context("no id")?;
     let mut before = Vec::new();
     carla
@@ -108,6 +120,20 @@ async fn a_post_is_seen_by_its_audience_and_nobody_else(story: &Story) -> anyhow
     ensure!(
         !seen.iter().any(|other| other == second_id),
         "Bruno has seen a post that was not for him"
+    );
+    let marker = scene
+        .api
+        .send_text_and_wait(&session.id, &emil.number, "Bye", PATIENCE)
+        .await?;
+    let mut seen = Vec::new();
+    emil.first_message(PATIENCE, |message| {
+        seen.push(message.id.clone());
+        message.id == marker.wa_message_id
+    })
+    .await?;
+    ensure!(
+        !seen.iter().any(|other| other == second_id),
+        "Emil has seen a post although he is not in the address book"
     );
     let active = done(scene.api.get(&format!("{path}/active?from_me=true"))).await?;
     ensure!(
@@ -232,7 +258,9 @@ async fn a_post_of_somebody_is_received_seen_liked_and_taken_back(story: &Story)
     Ok(())
 }
 
-async fn a_session_that_ignores_posts_hears_nothing_of_them(story: &Story) -> anyhow::Result<()> {
+async fn a_session_that_ignores_posts_hears_nothing_of_them_until_it_no_longer_does(
+    story: &Story,
+) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
     let body = json!({ "name": "Front desk", "settings": { "ignore": { "statuses": true } } });
     let id = scene.api.create_session_from(&body).await?.id;
@@ -260,5 +288,29 @@ async fn a_session_that_ignores_posts_hears_nothing_of_them(story: &Story) -> an
     );
     let posts = done(scene.api.get(&format!("/v1/sessions/{id}/statuses"))).await?;
     ensure!(posts["data"] == json!([]), "{posts}");
+
+    // A changed setting counts from the answer on, on the same connection.
+    let since = done(scene.api.get(&format!("/v1/sessions/{id}/status"))).await?;
+    let hear = json!({ "settings": { "ignore": { "statuses": false } } });
+    scene.api.patch(&format!("/v1/sessions/{id}"), &hear).ok().await?;
+    let second = bruno.post_status(&[&owner.number], "at the lake").await?;
+    wait_for("the post that is no longer ignored", PATIENCE, async || {
+        let events = scene.api.events().await?;
+        let heard = events
+            .iter()
+            .any(|event| event.event_type == "status.received" && event.data["wa_message_id"] == second.as_str());
+        if heard {
+            return Ok(());
+        }
+        Err(NotYet::because(format!("{} events", events.len())))
+    })
+    .await?;
+    let after = done(scene.api.get(&format!("/v1/sessions/{id}/status"))).await?;
+    for name in ["epoch", "connected_since"] {
+        ensure!(
+            since[name] == after[name] && !after[name].is_null(),
+            "another connection: {since}, {after}"
+        );
+    }
     Ok(())
 }

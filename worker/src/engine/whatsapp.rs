@@ -13,15 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Context as _;
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
+use parking_lot::Mutex;
 use shared::address::Address;
 use shared::command::SendMessage;
 use shared::ids::TenantId;
 use shared::operation::{MessageOperation, Operation};
 use shared::query::Lookup;
-use shared::session::Presence;
+use shared::session::SessionSettings;
 use shared::store::records::Account;
 use wacore::store::traits::{Backend, DeviceStore as _};
 use wacore::types::events::EventInterest;
@@ -55,6 +55,7 @@ mod transport;
 pub mod version;
 
 use dial::Dialer;
+use http::Web;
 use incoming::{Habits, Handler, Hook};
 use media::Uploads;
 use pacer::Pacer;
@@ -153,14 +154,13 @@ impl EngineFactory for WhatsApp {
             &session,
             Arc::clone(&listener),
         ));
-        let http = http::ReqwestClient::new()
-            .context("cannot set up HTTP")
-            .map_err(OpenError::Other)?;
+        let proxy = session.settings.proxy.as_ref().map(|proxy| proxy.url.as_str());
+        let web = Web::through(proxy, self.dialer.policy());
         let client = Client::builder()
             .with_runtime_arc(tasks.runtime())
             .with_persistence_manager(Arc::clone(&persistence))
             .with_transport_factory_arc(Arc::clone(&transports) as _)
-            .with_http_client(http)
+            .with_http_client(web.library())
             .with_cache_config(cache_config())
             .with_version_override(self.version.current())
             .with_inbound_durability_hook(Hook::new(Arc::clone(&listener)))
@@ -173,6 +173,7 @@ impl EngineFactory for WhatsApp {
         // Otherwise messages that reach us while the account does not show as online would never be reported to their senders as delivered.
         client.set_force_active_delivery_receipts(true);
 
+        let habits = Arc::new(Habits::of(&session.settings));
         let handler = Handler::new(
             Arc::downgrade(&client),
             Arc::clone(&persistence),
@@ -180,14 +181,9 @@ impl EngineFactory for WhatsApp {
             Arc::clone(&transports),
             Arc::clone(&closing),
             tasks.clone(),
-            Habits {
-                stay_offline: session.settings.presence == Presence::Unavailable,
-                reject_calls: session.settings.reject_calls,
-                history_days: session.settings.history.days,
-            },
+            Arc::clone(&habits),
         );
         client.subscribe(EventInterest::ALL, Arc::new(handler)).detach();
-        // Who has seen a post is only in the stanza itself.
         let stanzas = (!session.settings.ignore.statuses).then(|| client.acquire_raw_node_forwarding());
         let running = Arc::clone(&client);
         let ending = Arc::clone(&listener);
@@ -197,14 +193,15 @@ impl EngineFactory for WhatsApp {
         });
         Ok(Arc::new(WhatsAppEngine {
             client,
-            _stanzas: stanzas,
+            stanzas: Mutex::new(stanzas),
             transports,
             tasks,
             closing,
             gate: session.gate,
             tenant: session.tenant,
             uploads: self.uploads.clone(),
-            read_receipts: session.settings.read_receipts,
+            web,
+            habits,
             listener,
         }))
     }
@@ -213,8 +210,8 @@ impl EngineFactory for WhatsApp {
 /// One session's running client.
 struct WhatsAppEngine {
     client: Arc<Client>,
-    /// Keeps the library handing over stanzas.
-    _stanzas: Option<RawNodeLease>,
+    /// Keeps the library handing over stanzas: who has seen a post is only in the stanza itself.
+    stanzas: Mutex<Option<RawNodeLease>>,
     transports: Arc<GatedTransportFactory>,
     tasks: SessionTasks,
     /// Set before we end the session ourselves, so that the library's report of it is not taken for WhatsApp's doing.
@@ -222,8 +219,9 @@ struct WhatsAppEngine {
     gate: Gate,
     tenant: TenantId,
     uploads: Uploads,
-    /// Whether senders are told that their messages were read.
-    read_receipts: bool,
+    /// How files come and go.
+    web: Web,
+    habits: Arc<Habits>,
     /// Is told what operations and look-ups find out besides.
     listener: Arc<dyn Listener>,
 }
@@ -271,7 +269,7 @@ impl Engine for WhatsAppEngine {
         if message.to == Address::Status {
             let media = self
                 .uploads
-                .prepare(&self.client, self.tenant, &message.content)
+                .prepare(&self.client, &self.web, self.tenant, &message.content)
                 .await?;
             return outgoing_status::send(&self.client, message, media.as_ref()).await;
         }
@@ -281,7 +279,7 @@ impl Engine for WhatsAppEngine {
         }
         let media = self
             .uploads
-            .prepare(&self.client, self.tenant, &message.content)
+            .prepare(&self.client, &self.web, self.tenant, &message.content)
             .await?;
         outgoing::send(&self.client, to, message, media.as_ref()).await
     }
@@ -290,7 +288,8 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(OperationError::NotConnected);
         }
-        let result = operations::perform(&self.client, &self.listener, operation, self.read_receipts).await?;
+        let read_receipts = self.habits.read_receipts.load(Ordering::Relaxed);
+        let result = operations::perform(&self.client, &self.listener, operation, read_receipts).await?;
         if let Operation::Message(MessageOperation::Star { chat, message, starred }) = operation {
             // The library tells only of stars that other devices set.
             self.listener.event(EngineEvent::Starred {
@@ -316,7 +315,7 @@ impl Engine for WhatsAppEngine {
         if !self.client.is_logged_in() {
             return Err(MediaError::NotConnected);
         }
-        media::download(&self.client, remote, sink).await
+        media::download(&self.client, &self.web, remote, sink).await
     }
 
     async fn request_media(&self, remote: &RemoteMedia, message: &RemoteMessage) -> Result<String, MediaError> {
@@ -324,6 +323,16 @@ impl Engine for WhatsAppEngine {
             return Err(MediaError::NotConnected);
         }
         media::request_again(&self.client, remote, message).await
+    }
+
+    fn apply(&self, settings: &SessionSettings) {
+        self.habits.follow(settings);
+        let mut stanzas = self.stanzas.lock();
+        if settings.ignore.statuses {
+            *stanzas = None;
+        } else if stanzas.is_none() {
+            *stanzas = Some(self.client.acquire_raw_node_forwarding());
+        }
     }
 
     async fn request_pairing_code(&self, number: &str) -> Result<(String, Duration), PairingError> {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -62,6 +63,9 @@ pub struct Downloads {
     pub at_once: usize,
     /// How large a file may be, in bytes.
     pub largest: u64,
+    /// Set when the bucket was last found to be away. It is then asked first, so that WhatsApp is not asked again and again for files that have no
+    /// place to go.
+    pub bucket_away: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Downloads {
@@ -145,8 +149,12 @@ impl Downloads {
             let Some(engine) = session.engine() else {
                 return self.postpone(due, OFFLINE_PAUSE, None).await;
             };
+            if self.bucket_away.load(Ordering::Relaxed) && !self.bucket.answers(&due.object_key).await {
+                return self.postpone(due, BUCKET_PAUSE, None).await;
+            }
             let error = match self.transfer(engine.as_ref(), due, &remote).await {
                 Ok((size, sha256)) => {
+                    self.bucket_away.store(false, Ordering::Relaxed);
                     let described = Media {
                         status: Some(MediaStatus::Stored),
                         size: Some(size),
@@ -160,7 +168,10 @@ impl Downloads {
             tracing::info!(session = %due.session, media = %due.media, %error, "a file was not fetched");
             match error {
                 MediaError::NotConnected => return self.postpone(due, OFFLINE_PAUSE, None).await,
-                MediaError::Storage(_) => return self.postpone(due, BUCKET_PAUSE, None).await,
+                MediaError::Storage(_) => {
+                    self.bucket_away.store(true, Ordering::Relaxed);
+                    return self.postpone(due, BUCKET_PAUSE, None).await;
+                }
                 MediaError::Gone => match self.ask_phone(engine.as_ref(), due, &job, &remote).await {
                     Ok(path) => {
                         job.direct_path.clone_from(&path);

@@ -112,6 +112,10 @@ impl Session {
                 self.pending_verbs.push((sequence, id));
                 Some(sequence)
             }
+            Ok(Command::ApplySettings) => {
+                self.note_changed_settings(sequence, id);
+                None
+            }
             Err(error) => {
                 tracing::error!(session = %self.id(), command = %id, %error, "a command row holds no command");
                 self.end_command(
@@ -185,6 +189,10 @@ impl Session {
             }
             Command::Start => {
                 self.end_command(sequence, CommandOutcome::done(id, None));
+                Next::Continue
+            }
+            Command::ApplySettings => {
+                self.note_changed_settings(sequence, id);
                 Next::Continue
             }
             Command::Restart => {

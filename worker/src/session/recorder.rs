@@ -13,7 +13,7 @@ use shared::command::SendMessage;
 use shared::ids::{CommandId, SessionId};
 use shared::operation::Operation;
 use shared::problem::Code;
-use shared::session::SessionStatus;
+use shared::session::{SessionSettings, SessionStatus};
 use shared::store::Store;
 use shared::store::known_messages::KnownMessages;
 use shared::store::records::{Account, CommandOutcome, RecordError, RecordedEvent};
@@ -103,6 +103,8 @@ pub enum Decision {
         /// Until when it works.
         expires_at: DateTime<Utc>,
     },
+    /// The session is to behave like this from now on.
+    Settings(Box<SessionSettings>),
     /// The fetching of a file has ended.
     MediaEnded(Box<MediaOutcome>),
     /// A message will not be sent.
@@ -484,6 +486,7 @@ impl Batch {
                 scribe.pairing_code(writing, command, &code, expires_at);
                 writing.settled.push(sequence);
             }
+            Decision::Settings(settings) => scribe.behave(&settings),
             Decision::MediaEnded(outcome) => scribe.media_ended(writing, &outcome),
             Decision::MessageFailed {
                 sequence,

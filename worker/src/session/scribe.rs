@@ -20,7 +20,7 @@ use shared::event::{Draft, Event, LinkCode, PresenceUpdated, SessionStatusChange
 use shared::ids::{CommandId, SessionId, TenantId, WorkerId};
 use shared::message::MessageStatus;
 use shared::query::LiveStatus;
-use shared::session::{IgnoreSettings, SessionStatus};
+use shared::session::{IgnoreSettings, SessionSettings, SessionStatus};
 use shared::store::known_messages::KnownMessages;
 use shared::store::read_model::{Change, MediaChange, MessageChange, MessageChanged, MessageTarget};
 use shared::store::records::{Account, CommandOutcome, Facts, MessageProgress};
@@ -131,6 +131,14 @@ impl Scribe {
     pub fn taking_media(mut self, intake: Intake) -> Self {
         self.intake = Some(intake);
         self
+    }
+
+    /// Follows changed settings from now on.
+    pub fn behave(&mut self, settings: &SessionSettings) {
+        self.ignore = settings.ignore.clone();
+        if let Some(intake) = &mut self.intake {
+            intake.download = settings.media.download;
+        }
     }
 
     /// WhatsApp's ids of the messages for which [`Scribe::engine_event`] or [`Scribe::message`] will want our ids.

@@ -29,9 +29,6 @@ use crate::media::{fetch, resolve, too_large};
 use crate::openapi::IdempotencyHeader;
 use crate::problem::Problem;
 
-/// The largest JSON body: a file of 16 MiB in base64, and some room.
-const LARGEST_JSON: usize = 23 * 1024 * 1024;
-
 /// A file by its link or its bytes: one of the two.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -153,16 +150,13 @@ async fn receive(
 ) -> Result<Received, Problem> {
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if body::is_json(headers) {
-        let bytes = {
-            let _place = app.base64_permits().try_acquire().map_err(|_| {
-                Problem::new(
-                    Code::Overloaded,
-                    "Too many files in base64 are coming in: send files as they are.",
-                )
-            })?;
-            body::read(headers, body, LARGEST_JSON).await?
-        };
-        return by_json(app, call, body::parse(&bytes)?).await;
+        let place = body::place_for_base64(app)?;
+        let bytes = body::read(headers, body, body::LONGEST_WITH_FILE).await?;
+        let request: UploadRequest = body::parse(&bytes)?;
+        drop(bytes);
+        // A link needs no room: what it leads to goes through in pieces.
+        let _place = request.base64.is_some().then_some(place);
+        return by_json(app, call, request).await;
     }
     let largest = app.files().limits.document;
     let length: Option<u64> = headers
@@ -254,7 +248,7 @@ async fn by_json(app: &App, call: &TenantCall<WriteMedia>, request: UploadReques
         }
         return received(incoming, name.or(fetched.file_name)).await;
     }
-    let bytes = resolve::decode(&request.base64.unwrap_or_default());
+    let bytes = resolve::decode(request.base64.unwrap_or_default());
     let bytes = bytes.ok_or_else(|| Problem::field("base64", "must be base64"))?;
     let mut incoming = Incoming::begin(files, call.tenant, request.mime_type.as_deref(), largest);
     incoming.write(&bytes).await?;

@@ -52,11 +52,18 @@ pub(super) async fn compose(
             (to, changed(&original, act, field)?)
         }
     };
+    let ephemeral = match draft.ephemeral {
+        Some(seconds) => seconds,
+        // What changes another message has no life of its own.
+        None if content.target().is_some() => 0,
+        // As WhatsApp's own apps do: otherwise the message would outlive those around it.
+        None => transaction.timer_of_chat(session, &to).await?,
+    };
     Ok(SendMessage {
         quote,
         mentions: draft.mentions,
         mention_all: draft.mention_all,
-        ephemeral: draft.ephemeral,
+        ephemeral,
         forwarding_score,
         ..SendMessage::new(id, wa_message_id, to, content)
     })

@@ -55,7 +55,7 @@ pub(crate) struct MediaBody {
     /// Our id of a file that is stored here: see `POST /v1/media`.
     #[schema(value_type = Option<String>)]
     pub(crate) media_id: Option<MediaId>,
-    /// Its bytes in base64.
+    /// Its bytes in base64: at most 16 MiB of them.
     pub(crate) base64: Option<String>,
     /// What it is, as a MIME type, where its bytes do not tell.
     pub(crate) mime_type: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) struct MediaBody {
     #[serde(default)]
     #[schema(required = false)]
     pub(crate) view_once: bool,
-    /// A small JPEG in base64, instead of one that is made.
+    /// A small JPEG in base64, instead of the one that is made of a picture. None is made of a film: give one where it matters.
     pub(crate) thumbnail: Option<String>,
 }
 
@@ -152,7 +152,7 @@ impl MediaBody {
     }
 }
 
-/// Brings the file into our storage, or finds it there.
+/// Brings the file into our storage, or finds it there. Where it came from is taken out of `body`.
 ///
 /// # Errors
 /// See [`resolve::resolve`].
@@ -160,12 +160,13 @@ pub(crate) async fn resolve(
     app: &App,
     call: &SessionCall<SendMessages>,
     kind: FileKind,
-    body: &MediaBody,
+    body: &mut MediaBody,
 ) -> Result<Media, Problem> {
-    let (field, source) = match (body.media_id, &body.link, &body.base64) {
+    // Taken out: base64 is long, and is not needed twice.
+    let (field, source) = match (body.media_id, body.link.take(), body.base64.take()) {
         (Some(media), ..) => ("media_id", MediaSource::MediaId(media)),
-        (None, Some(link), _) => ("link", MediaSource::Link(link.clone())),
-        (None, None, base64) => ("base64", MediaSource::Base64(base64.clone().unwrap_or_default())),
+        (None, Some(link), _) => ("link", MediaSource::Link(link)),
+        (None, None, base64) => ("base64", MediaSource::Base64(base64.unwrap_or_default())),
     };
     let (name, needed) = match kind {
         FileKind::Image => ("image", MediaKind::Image),

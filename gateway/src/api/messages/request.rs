@@ -76,7 +76,7 @@ pub(super) struct SendRequest {
     #[serde(default)]
     #[schema(required = false)]
     mention_all: bool,
-    /// Seconds after which the message disappears: 0 (it stays), 86400, 604800 or 7776000.
+    /// Seconds after which the message disappears: 0 (it stays), 86400, 604800 or 7776000. If not said, what is set for the chat.
     ephemeral: Option<u32>,
 }
 
@@ -216,8 +216,8 @@ pub(super) struct Draft {
     pub(super) mentions: Vec<Address>,
     /// Whether it mentions everybody.
     pub(super) mention_all: bool,
-    /// Seconds after which it disappears.
-    pub(super) ephemeral: u32,
+    /// Seconds after which it disappears; `None`: what is set for the chat.
+    pub(super) ephemeral: Option<u32>,
 }
 
 /// What a draft says.
@@ -259,7 +259,7 @@ impl Draft {
             answered: None,
             mentions: Vec::new(),
             mention_all: false,
-            ephemeral: 0,
+            ephemeral: None,
         }
     }
 }
@@ -280,9 +280,9 @@ pub(super) fn check(request: SendRequest) -> Result<Draft, Problem> {
     let kind = request.kind;
     let to = to(&mut checks, request.to.as_deref(), kind);
     let mentions = mentions(&mut checks, &request.mentions);
-    let ephemeral = request.ephemeral.unwrap_or_default();
+    let ephemeral = request.ephemeral;
     checks.require(
-        LIFETIMES.contains(&ephemeral),
+        ephemeral.is_none_or(|seconds| LIFETIMES.contains(&seconds)),
         "ephemeral",
         "must be 0, 86400, 604800 or 7776000",
     );

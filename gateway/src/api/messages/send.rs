@@ -26,7 +26,7 @@ use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::SendMessages;
 use crate::database::promptly;
-use crate::http::body::Submission;
+use crate::http::body::{FileSubmission, Submission};
 use crate::http::prefer::Prefer;
 use crate::idempotency::{Admission, Answer, Work};
 use crate::intake::{self, Accepted};
@@ -59,7 +59,9 @@ pub(super) struct AcceptedMessage {
     to: Party,
 }
 
-/// Send a message. It is sent once, however often the request is repeated with its `Idempotency-Key`.
+/// Send a message. It is sent once, however often the request is repeated with its `Idempotency-Key`. The body may have 23 MiB, so that a file of 16 MiB in
+/// base64 has room; upload larger ones first (`POST /v1/media`), and those that are sent more than once. A few large bodies are taken at a time: one more is
+/// answered with 503 `overloaded`.
 #[utoipa::path(post, path = "/v1/sessions/{session_id}/messages", tag = "messages",
     params(SessionPath, IdempotencyHeader, PreferHeader), request_body = SendRequest,
     responses((status = 202, description = "The message is durable and will be sent, also when the session is offline right now.", body = AcceptedMessage),
@@ -71,11 +73,13 @@ pub(super) async fn send_message(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,
-    submission: Submission<SendRequest>,
+    FileSubmission { submission, place }: FileSubmission<SendRequest>,
 ) -> Result<Response, Problem> {
     let Submission { body, idempotency } = submission;
     let mut draft = check(body)?;
     complete(&app, &call, &mut draft).await?;
+    // From here on nobody holds the file any more.
+    drop(place);
     let submission = Submission {
         body: draft,
         idempotency,

@@ -1,10 +1,13 @@
 //! `PATCH /v1/sessions/{id}`: a merge patch of name, metadata and settings.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
+use shared::command::Command;
+use shared::ids::CommandId;
 use shared::problem::Code;
 use shared::session::SessionSettings;
 use shared::store::sessions::{Session, SessionUpdate};
@@ -17,7 +20,12 @@ use crate::auth::permission::WriteSessions;
 use crate::database::promptly;
 use crate::http::body::Document;
 use crate::http::checks::Checks;
+use crate::intake::{self, Accepted};
+use crate::outcome::OutcomeWatch;
 use crate::problem::Problem;
+
+/// How long the holder may take to follow changed settings before the answer goes out all the same.
+const HOLDER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is to change about a session. What is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,8 +36,8 @@ pub(super) struct UpdateSession {
     /// Entries to set; null removes one. Entries that are not named stay.
     #[schema(value_type = Option<std::collections::HashMap<String, Option<String>>>)]
     metadata: Option<BTreeMap<String, Option<String>>>,
-    /// Settings to change; null takes one back to its default. They take effect when the session connects the next time: restart it to have
-    /// them now.
+    /// Settings to change; null takes one back to its default. `ignore`, `media`, `read_receipts` and `reject_calls` take effect at once, `presence`,
+    /// `proxy` and `history` when the session connects the next time: restart it to have them now.
     #[schema(value_type = Option<SessionSettings>)]
     settings: Option<serde_json::Value>,
 }
@@ -43,12 +51,34 @@ pub(super) async fn update_session(
     call: SessionCall<WriteSessions>,
     Document(body): Document<UpdateSession>,
 ) -> Result<Json<SessionObject>, Problem> {
-    let session = promptly(update(&app, &call, body)).await?;
+    let id = CommandId::generate();
+    let watch = match body.settings {
+        Some(_) => Some(OutcomeWatch::open(&app, id).await),
+        None => None,
+    };
+    let (session, accepted) = promptly(update(&app, &call, body, id)).await?;
+    if let Some(accepted) = accepted {
+        intake::carry(&app, &accepted);
+        if let (Some(watch), Some(_)) = (watch, accepted.holder) {
+            // What it answers is no news: the settings are stored, and the holder will follow them.
+            watch.wait(&app, call.tenant.tenant, HOLDER_PATIENCE).await;
+        }
+    }
     Ok(Json(session.into()))
 }
 
-async fn update(app: &App, call: &SessionCall<WriteSessions>, body: UpdateSession) -> Result<Session, Problem> {
+async fn update(
+    app: &App,
+    call: &SessionCall<WriteSessions>,
+    body: UpdateSession,
+    id: CommandId,
+) -> Result<(Session, Option<Accepted>), Problem> {
     let mut transaction = app.store().tenant(call.tenant.tenant).await?;
+    // The command's number first, as everywhere: see `intake`.
+    let opened = match body.settings {
+        Some(_) => Some(intake::open(&mut transaction, call.session).await?),
+        None => None,
+    };
     let current = transaction
         .lock_session(call.session)
         .await?
@@ -56,8 +86,13 @@ async fn update(app: &App, call: &SessionCall<WriteSessions>, body: UpdateSessio
     let update = plan(app, &current, body)?;
     transaction.update_session(call.session, &update).await?;
     let changed = super::find(&mut transaction, call.session).await?;
+    // Also where nobody holds the session: somebody may take it up right now and read the settings before this commit.
+    let accepted = match opened {
+        Some(opened) => Some(intake::append(&mut transaction, &opened, id, Command::ApplySettings).await?),
+        None => None,
+    };
     transaction.commit().await?;
-    Ok(changed)
+    Ok((changed, accepted))
 }
 
 fn plan(app: &App, current: &Session, body: UpdateSession) -> Result<SessionUpdate, Problem> {

@@ -91,6 +91,7 @@ fn goal(command: &Command) -> Goal {
         Command::Delete => Goal::Deleting,
         Command::Start
         | Command::Restart
+        | Command::ApplySettings
         | Command::RequestPairingCode { .. }
         | Command::SendMessage(_)
         | Command::Operation(_) => Goal::Started,

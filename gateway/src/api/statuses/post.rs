@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::SendMessages;
 use crate::database::promptly;
-use crate::http::body::Submission;
+use crate::http::body::{FileSubmission, Submission};
 use crate::http::checks::Checks;
 use crate::http::jid::people;
 use crate::http::prefer::Prefer;
@@ -58,7 +58,7 @@ pub(super) struct NewStatus {
     image: Option<MediaBody>,
     /// The film.
     video: Option<MediaBody>,
-    /// Who may see it; everybody whom the account knows if not said.
+    /// Who may see it; everybody in the account's address book if not said.
     #[serde(default)]
     #[schema(required = false)]
     audience: Audience,
@@ -111,12 +111,12 @@ struct Audience {
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum AudienceMode {
-    /// Everybody whom the account knows; nobody is named.
+    /// Everybody in the account's address book (`saved` contacts) who is not blocked; nobody is named.
     #[default]
     Contacts,
     /// Those who are named, and nobody else.
     Allow,
-    /// Everybody whom the account knows but those who are named.
+    /// Everybody in the address book but those who are named.
     Except,
 }
 
@@ -224,7 +224,8 @@ fn check(request: NewStatus) -> Result<Draft, Problem> {
     Ok(Draft { said, mode, people })
 }
 
-/// Post a status. It is posted once, however often the request is repeated with its `Idempotency-Key`.
+/// Post a status. It is posted once, however often the request is repeated with its `Idempotency-Key`. The body may have 23 MiB, so that a file of 16 MiB
+/// in base64 has room.
 #[utoipa::path(post, path = "/v1/sessions/{session_id}/statuses", tag = "statuses",
     params(SessionPath, IdempotencyHeader, PreferHeader), request_body = NewStatus,
     responses((status = 202, description = "The post is durable and will be sent, also when the session is offline right now.", body = AcceptedStatus),
@@ -235,14 +236,16 @@ pub(super) async fn post_status(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,
-    submission: Submission<NewStatus>,
+    FileSubmission { submission, place }: FileSubmission<NewStatus>,
 ) -> Result<Response, Problem> {
     let mut draft = check(submission.body)?;
     // Before the transaction, which should be short.
-    if let Said::File(kind, body) = &draft.said {
+    if let Said::File(kind, body) = &mut draft.said {
         let media = messages::media::resolve(&app, &call, *kind, body).await?;
         draft.said = Said::Content(Box::new(kind.content(media)));
     }
+    // From here on nobody holds the file any more.
+    drop(place);
     let submission = Submission {
         body: draft,
         idempotency: submission.idempotency,
@@ -350,15 +353,23 @@ async fn audience(
     let audience = match mode {
         AudienceMode::Allow => named,
         AudienceMode::Contacts | AudienceMode::Except => {
-            let mut known = transaction.known_people(session, LARGEST_AUDIENCE).await?;
-            known.retain(|person| !named.contains(person));
-            known
+            let mut saved = transaction.saved_people(session, LARGEST_AUDIENCE).await?;
+            // Whichever of their ids was named.
+            saved.retain(|person| {
+                let is = |named: &Address| match named {
+                    Address::Phone(phone) => person.phone.as_ref() == Some(phone),
+                    Address::Lid(lid) => person.lid.as_ref() == Some(lid),
+                    _ => false,
+                };
+                !named.iter().any(is)
+            });
+            saved.iter().filter_map(|person| person.jid.parse().ok()).collect()
         }
     };
     if audience.is_empty() {
         return Err(Problem::field(
             "audience",
-            "is nobody: the account knows no such people yet; name them with mode allow",
+            "is nobody: the account's address book has no such people; name them with mode allow",
         ));
     }
     Ok(audience)

@@ -1,13 +1,12 @@
 //! Resident memory of one worker that holds idle sessions.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Value, json};
 
-use super::released_stack;
+use super::Subject;
 use crate::client::Api;
 use crate::network::ProvisionedAccount;
 use crate::progress::{heading, say, step};
@@ -29,9 +28,9 @@ const STEADY_SHARE: u64 = 500;
 const SETTLED_DEADLINE: Duration = Duration::from_secs(60);
 const KIBIBYTE: f64 = 1024.0;
 
-pub(super) async fn run(folder: &Path) -> anyhow::Result<()> {
+pub(super) async fn run(subject: &Subject) -> anyhow::Result<()> {
     heading("Memory of one worker with idle sessions");
-    let stack = released_stack(folder)?.start().await?;
+    let stack = subject.stack()?.start().await?;
     let admin = stack.gateway(1)?;
     let api = admin.create_key(&admin.create_tenant("Load").await?).await?;
     let most = SESSIONS.last().copied().unwrap_or(0);

@@ -13,6 +13,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
+use super::Subject;
 use crate::client::Api;
 use crate::progress::{heading, say, step};
 use crate::report::{Table, quantile};
@@ -33,6 +34,10 @@ const ASKED: usize = 200;
 const WARM_UP: usize = 20;
 /// What everything else is compared with.
 const ONE_ROW: &str = "one message by its id";
+
+pub(super) async fn run(subject: &Subject, messages: u64) -> anyhow::Result<()> {
+    measure(subject.stack()?, messages).await
+}
 
 /// Loads, asks and writes the plans.
 ///

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Seek as _, SeekFrom, Write as _};
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use chrono::{DateTime, Utc};
 
-use super::released_stack;
+use super::Subject;
 use crate::network::Phone;
 use crate::progress::{heading, say, step};
 use crate::report::{Table, quantile};
@@ -34,9 +33,9 @@ struct Send {
     answered: Duration,
 }
 
-pub(super) async fn run(folder: &Path) -> anyhow::Result<()> {
+pub(super) async fn run(subject: &Subject) -> anyhow::Result<()> {
     heading("Time to send a message at idle");
-    let stack = released_stack(folder)?.start().await?;
+    let stack = subject.stack()?.start().await?;
     let scene = step("a linked session", link(&stack)).await?;
     let (sends, syncs) = step(format!("{SENDS} sends, one after the other"), measure(&stack, &scene)).await?;
     let accepted = accepted(&stack, &scene, &sends).await?;

@@ -54,7 +54,7 @@ pub enum Command {
         /// How many messages `read-model` loads; 10,000,000 if not said.
         #[arg(long)]
         messages: Option<u64>,
-        /// Measure `read-model` with programs that are built quickly and are slower themselves: the database does most of its work.
+        /// Use programs built for development, which takes much less time and is good for memory, not for times.
         #[arg(long)]
         development: bool,
     },

@@ -68,6 +68,12 @@ impl Dialer {
         })
     }
 
+    /// Where proxies of sessions may lead.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
     /// Opens a connection, through `proxy` if there is one.
     ///
     /// # Errors

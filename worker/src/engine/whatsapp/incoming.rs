@@ -87,7 +87,7 @@ pub(super) struct Handler {
     transports: Arc<GatedTransportFactory>,
     closing: Arc<AtomicBool>,
     tasks: SessionTasks,
-    habits: Habits,
+    habits: Arc<Habits>,
 }
 
 impl Handler {
@@ -98,7 +98,7 @@ impl Handler {
         transports: Arc<GatedTransportFactory>,
         closing: Arc<AtomicBool>,
         tasks: SessionTasks,
-        habits: Habits,
+        habits: Arc<Habits>,
     ) -> Self {
         Self {
             client,

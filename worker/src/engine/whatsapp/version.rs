@@ -65,7 +65,8 @@ impl VersionSource {
 
 async fn fetch() -> anyhow::Result<u32> {
     use wacore::net::{HttpClient as _, HttpRequest};
-    let answer = super::http::ReqwestClient::new()?
+    let answer = super::http::Web::default()
+        .library()
         .execute(HttpRequest::get(SOURCE))
         .await?;
     anyhow::ensure!(answer.status_code == 200, "status {}", answer.status_code);

@@ -6,11 +6,13 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::Utc;
 use parking_lot::Mutex;
 use shared::address::{Address, Party};
 use shared::event::people::CallEnd;
+use shared::session::{Presence, SessionSettings};
 use shared::store::read_model::calls::NewCall;
 use shared::store::read_model::contacts::ContactFacts;
 use wacore::types::call::{CallAction, ElsewhereOutcome, IncomingCall};
@@ -28,14 +30,33 @@ use crate::engine::{EngineEvent, Listener, Person};
 const MOST_SIGHTINGS: usize = 512;
 
 /// How a session behaves by itself.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(in super::super) struct Habits {
     /// It does not show as online.
     pub(in super::super) stay_offline: bool,
-    /// It rejects every call at once.
-    pub(in super::super) reject_calls: bool,
+    /// It rejects every call at once. May change.
+    pub(in super::super) reject_calls: AtomicBool,
+    /// It tells senders that their messages were read. May change.
+    pub(in super::super) read_receipts: AtomicBool,
     /// Days of history that are wanted at pairing.
     pub(in super::super) history_days: u32,
+}
+
+impl Habits {
+    pub(in super::super) fn of(settings: &SessionSettings) -> Self {
+        Self {
+            stay_offline: settings.presence == Presence::Unavailable,
+            reject_calls: AtomicBool::new(settings.reject_calls),
+            read_receipts: AtomicBool::new(settings.read_receipts),
+            history_days: settings.history.days,
+        }
+    }
+
+    /// Follows changed settings, as far as they count within a connection.
+    pub(in super::super) fn follow(&self, settings: &SessionSettings) {
+        self.reject_calls.store(settings.reject_calls, Ordering::Relaxed);
+        self.read_receipts.store(settings.read_receipts, Ordering::Relaxed);
+    }
 }
 
 /// Notices who writes, and under what name; once for each person and name, not with every message.
@@ -232,7 +253,7 @@ impl Handler {
             CallAction::Offer { .. } | CallAction::OfferNotice { .. } => {
                 if let Some(offered) = offered(call) {
                     self.tell(PeopleEvent::CallReceived(Box::new(offered)));
-                    if self.habits.reject_calls {
+                    if self.habits.reject_calls.load(Ordering::Relaxed) {
                         self.reject(call);
                     }
                 }

@@ -7,7 +7,7 @@ use whatsapp_rust::{Client, Jid};
 
 use super::cipher::{Damaged, Decryptor};
 use super::{address, media_type};
-use crate::engine::whatsapp::http;
+use crate::engine::whatsapp::http::Web;
 use crate::engine::{MediaError, MediaSink, RemoteMedia, RemoteMessage};
 
 impl From<Damaged> for MediaError {
@@ -19,16 +19,17 @@ impl From<Damaged> for MediaError {
 /// Fetches, decrypts and checks a file. Answers the SHA-256 of its bytes; until then none of what went into `sink` is to be trusted.
 pub(in crate::engine::whatsapp) async fn download(
     client: &Client,
+    web: &Web,
     remote: &RemoteMedia,
     sink: &mut dyn MediaSink,
 ) -> Result<Vec<u8>, MediaError> {
-    let answer = open(client, remote).await?;
+    let answer = open(client, web, remote).await?;
     receive(answer, remote, sink).await
 }
 
 /// Asks the hosts one after the other for the file.
-async fn open(client: &Client, remote: &RemoteMedia) -> Result<reqwest::Response, MediaError> {
-    let http = http::media_client()?;
+async fn open(client: &Client, web: &Web, remote: &RemoteMedia) -> Result<reqwest::Response, MediaError> {
+    let http = web.files()?;
     let kind = media_type(remote.kind).ok_or(Damaged("its kind is unknown"))?;
     let token = if remote.media_key.is_empty() {
         &remote.sha256

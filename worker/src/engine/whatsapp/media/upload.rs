@@ -23,7 +23,7 @@ use wacore::upload::{EncryptedMediaInfo, MediaEncryptor, encrypted_len};
 use whatsapp_rust::Client;
 
 use super::{address, media_type};
-use crate::engine::whatsapp::http;
+use crate::engine::whatsapp::http::Web;
 use crate::engine::{SendError, UploadedMedia};
 
 /// How long an upload is used again. WhatsApp keeps files for about a month; recipients may be offline for most of it.
@@ -58,6 +58,7 @@ impl Uploads {
     pub(in crate::engine::whatsapp) async fn prepare(
         &self,
         client: &Client,
+        web: &Web,
         tenant: TenantId,
         content: &Content,
     ) -> Result<Option<UploadedMedia>, SendError> {
@@ -79,7 +80,7 @@ impl Uploads {
             return Ok(Some(uploaded));
         }
         let size = u64::try_from(found.size).unwrap_or_default();
-        let uploaded = self.upload(client, &found.object_key, size, media_type).await?;
+        let uploaded = self.upload(client, web, &found.object_key, size, media_type).await?;
         let sealed = serde_json::to_vec(&uploaded).map_err(|error| SendError::Failed(error.to_string()))?;
         let sealed = self.region_key.public().seal(&sealed, upload_place(tenant, &id));
         if let Err(error) = self.store.remember_media_upload(tenant, id, kind, &sealed).await {
@@ -99,6 +100,7 @@ impl Uploads {
     async fn upload(
         &self,
         client: &Client,
+        web: &Web,
         key: &str,
         size: u64,
         media_type: MediaType,
@@ -111,7 +113,7 @@ impl Uploads {
                 "the file in the bucket is not the one that was stored".to_owned(),
             ));
         }
-        let http = http::media_client().map_err(|error| failed(&error))?;
+        let http = web.files().map_err(|error| failed(&error))?;
         let token = URL_SAFE_NO_PAD.encode(info.file_enc_sha256);
         let path = format!("{}/{token}", media_type.upload_path());
         let length = encrypted_len(usize::try_from(size).map_err(|error| failed(&error))?);
