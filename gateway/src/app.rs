@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::key_ring::{self, KeyRing};
 use crate::config::{Configuration, LimitOptions};
+use crate::dialect::doors::Doors;
 use crate::media::Files;
 use crate::relay::{self, Relay};
 
@@ -49,6 +50,7 @@ struct Parts {
     event_stream_permits: Arc<Semaphore>,
     base64_permits: Semaphore,
     files: Files,
+    doors: Doors,
 }
 
 impl std::fmt::Debug for App {
@@ -93,6 +95,7 @@ impl App {
             event_stream_permits: Arc::new(Semaphore::new(config.limits.max_event_streams)),
             base64_permits: Semaphore::new(MOST_BASE64),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
+            doors: Doors::new(&config.dialects)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
         shutdown.spawn(key_task.run(shutdown.soft().clone()));
@@ -202,6 +205,12 @@ impl App {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.0.files
+    }
+
+    /// Where the dialects are served.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.0.doors
     }
 
     /// Brings the schema up to date, as soon as the database is there. A migration that fails stops the process.

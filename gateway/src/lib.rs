@@ -13,6 +13,7 @@
 //! | the routes and their use cases | [`api`], documented by [`openapi`] and [`docs`] |
 //! | request → command | [`intake`] |
 //! | command → broker, after the commit | [`relay`] |
+//! | older APIs, translated into the same use cases | [`dialect`] |
 //! | files on their way in | [`media`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
 //! | a page for people, on top of the same routes | [`panel`] |
@@ -24,6 +25,7 @@ pub mod auth;
 pub mod bell;
 pub mod config;
 pub mod database;
+pub mod dialect;
 pub mod docs;
 pub mod http;
 pub mod idempotency;
@@ -64,7 +66,9 @@ pub fn router(app: App) -> Router {
     let limit = from_fn_with_state(app.clone(), middleware::limit);
     let (routes, mut document) = documented_routes(|routes| routes.route_layer(limit)).split_for_parts();
     openapi::complete(&mut document);
-    routes
+    let doors = app.doors().clone();
+    let router = routes
+        .merge(dialect::routes(&app))
         .merge(docs::routes(document, app.region()))
         .merge(panel::routes())
         .fallback(middleware::route_not_found)
@@ -72,7 +76,8 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(unread::read_to_end))
         .layer(from_fn(middleware::observe))
-        .with_state(app)
+        .with_state(app);
+    doors.in_front_of(router)
 }
 
 /// Starts a gateway: returns once it serves, goes on until `shutdown`.

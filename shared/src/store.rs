@@ -16,6 +16,7 @@ pub mod chats;
 pub mod commands;
 pub mod contacts;
 pub mod deliveries;
+pub mod dialect_sessions;
 pub mod erasure;
 pub mod events;
 pub mod groups;

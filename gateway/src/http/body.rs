@@ -55,6 +55,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Submission<T> {
         let idempotency = key.map(|key| Idempotency {
             key,
             fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes),
+            window: None,
         });
         Ok(Self {
             body: parse(&bytes)?,

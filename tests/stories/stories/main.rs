@@ -12,6 +12,7 @@ mod operating;
 mod pairing;
 mod people;
 mod safety;
+mod scenarios;
 mod statuses;
 mod takeover;
 mod trouble;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         takeover::stories(),
         trouble::stories(),
         safety::stories(),
+        scenarios::stories(),
         local::stories(),
     ];
     stories::runner::run(themes.concat())
