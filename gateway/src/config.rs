@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn a_dialect_that_does_not_exist_or_a_host_that_is_none_stops_the_start() {
-        let parse = |argument: &str| Configuration::try_parse_from(["rookery-gateway", "--region-public-key=key", argument]);
+        let parse =
+            |argument: &str| Configuration::try_parse_from(["rookery-gateway", "--region-public-key=key", argument]);
         let config = parse("--dialect-hosts=crm.example.com=premium,Old.Example.com=chatlink").unwrap();
         assert_eq!(config.dialects.dialect_hosts[1].host, "old.example.com");
         assert_eq!(config.dialects.dialect_hosts[1].dialect, Dialect::Chatlink);

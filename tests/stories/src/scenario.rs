@@ -66,11 +66,11 @@ pub struct PhoneStep {
     times: Option<usize>,
     /// Makes a group with these people; its id is then kept under this name.
     makes_group: Option<GroupStep>,
-    /// Is online, or is not.
-    shows_as: Option<String>,
+    /// Tells a group's invitation code, which is then kept.
+    invites_to: Option<String>,
     /// Marks the message with this id, from this person, as read.
     has_read: Option<ReadStep>,
-    /// Makes the number and this id known under the name.
+    /// Keeps the id of the message, or the code, under this name.
     #[serde(default)]
     keep: Option<String>,
 }
@@ -256,8 +256,10 @@ impl Telling<'_> {
             let id = phone.create_group(&filled(&group.body, &self.variables)).await?;
             self.variables.insert(group.keep.clone(), id);
         }
-        if let Some(state) = &step.shows_as {
-            phone.set_online(state == "online").await?;
+        if let (Some(group), Some(name)) = (&step.invites_to, &step.keep) {
+            let group = self.scene.network().group(&self.text(group)).await?;
+            let code = group["invite_code"].as_str().context("a group has a code")?;
+            self.variables.insert(name.clone(), code.to_owned());
         }
         if let Some(read) = &step.has_read {
             let (id, from) = (self.text(&read.id), self.text(&read.from));

@@ -7,6 +7,7 @@ use stories::{Scene, Story};
 stories::stories![
     the_clients_of_multisession_are_at_home,
     the_clients_of_chatlink_are_at_home,
+    the_clients_of_premium_are_at_home,
 ];
 
 async fn told(story: &Story, dialect: &str) -> anyhow::Result<()> {
@@ -25,4 +26,8 @@ async fn the_clients_of_multisession_are_at_home(story: &Story) -> anyhow::Resul
 
 async fn the_clients_of_chatlink_are_at_home(story: &Story) -> anyhow::Result<()> {
     told(story, "chatlink").await
+}
+
+async fn the_clients_of_premium_are_at_home(story: &Story) -> anyhow::Result<()> {
+    told(story, "premium").await
 }

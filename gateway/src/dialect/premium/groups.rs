@@ -91,7 +91,10 @@ pub(super) async fn join(
         answer(join_group(State(app.clone()), call.clone(), prefer, submission).await?).await
     })
     .await?;
-    Ok(ok(&name, json!({ "entrou": true, "grupo": joined["group"] })))
+    Ok(ok(
+        &name,
+        json!({ "entrou": joined["outcome"] == "joined", "grupo": joined["jid"] }),
+    ))
 }
 
 /// `GET /:sessao/gruposair`.
