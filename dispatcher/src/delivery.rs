@@ -140,7 +140,7 @@ impl Deliverer {
         };
         let region = self.broker.region();
         let event = TenantEvent::new(region, tenant, EventType::WebhookDisabled, Utc::now(), &data)?;
-        self.store.announce(tenant, &event, Duration::ZERO).await?;
+        self.store.announce(tenant, &event, None, Duration::ZERO).await?;
         Ok(())
     }
 

@@ -6,12 +6,14 @@
 pub mod api_keys;
 pub mod calls;
 pub mod chats;
+pub mod cluster;
 pub mod commands;
 pub mod communities;
 pub mod contacts;
 pub mod events;
 pub mod groups;
 pub mod labels;
+pub mod login;
 pub mod media;
 pub mod messages;
 pub mod newsletters;
@@ -20,7 +22,10 @@ pub mod profile;
 pub mod sessions;
 pub mod statistics;
 pub mod statuses;
+pub mod streams;
 pub mod tenants;
+pub mod usage;
+pub mod users;
 pub mod webhooks;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -48,4 +53,9 @@ pub fn protected() -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(tenants::routes())
         .merge(api_keys::routes())
+        .merge(streams::routes())
+        .merge(usage::routes())
+        .merge(users::routes())
+        .merge(login::routes())
+        .merge(cluster::routes())
 }

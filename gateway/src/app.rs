@@ -18,10 +18,12 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::key_ring::{self, KeyRing};
+use crate::auth::password::Passwords;
 use crate::config::{Configuration, LimitOptions};
 use crate::dialect::doors::Doors;
 use crate::media::Files;
 use crate::relay::{self, Relay};
+use crate::streams::Streams;
 
 /// How long to wait before trying again what failed because something was away.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
@@ -38,6 +40,7 @@ struct Parts {
     broker: Broker,
     relay: Relay,
     keys: KeyRing,
+    passwords: Passwords,
     admin_key: SecretString,
     region_key: RegionPublicKey,
     egress: Policy,
@@ -51,6 +54,7 @@ struct Parts {
     base64_permits: Semaphore,
     files: Files,
     doors: Doors,
+    streams: Option<Streams>,
 }
 
 impl std::fmt::Debug for App {
@@ -83,6 +87,7 @@ impl App {
             broker,
             relay,
             keys,
+            passwords: Passwords::default(),
             admin_key: config.admin.key()?,
             region_key: config.region_key.key()?,
             egress: Policy::new(&config.egress),
@@ -96,6 +101,7 @@ impl App {
             base64_permits: Semaphore::new(MOST_BASE64),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             doors: Doors::new(&config.dialects)?,
+            streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
         shutdown.spawn(key_task.run(shutdown.soft().clone()));
@@ -123,10 +129,16 @@ impl App {
         &self.0.relay
     }
 
-    /// The keys of tenants.
+    /// The keys of tenants, and the tokens of their users.
     #[must_use]
     pub fn keys(&self) -> &KeyRing {
         &self.0.keys
+    }
+
+    /// What computes hashes of passwords.
+    #[must_use]
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
     }
 
     /// The operator's key.
@@ -211,6 +223,12 @@ impl App {
     #[must_use]
     pub fn doors(&self) -> &Doors {
         &self.0.doors
+    }
+
+    /// What signs credentials for reading events from NATS itself, if the operator wants that.
+    #[must_use]
+    pub fn streams(&self) -> Option<&Streams> {
+        self.0.streams.as_ref()
     }
 
     /// Brings the schema up to date, as soon as the database is there. A migration that fails stops the process.

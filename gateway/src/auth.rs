@@ -2,9 +2,11 @@
 //!
 //! A handler takes one of the extractors here and cannot forget a check: [`TenantCall`] names the tenant and has checked the scope,
 //! [`SessionCall`] has also checked that the key may touch the session and that this region serves it, [`AdminCall`] is the operator. The tenant
-//! comes from the key alone; only the operator's key names one, with `?tenant_id=`.
+//! comes from the key alone (or from the token of a user who has logged in, which works like a key); only the operator's key names one, with `?tenant_id=`.
 
 pub mod key_ring;
+pub mod login;
+pub mod password;
 pub mod permission;
 
 use std::marker::PhantomData;
@@ -18,7 +20,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use shared::api_key::{self, Scope};
 use shared::ids::{SessionId, TenantId};
 use shared::problem::Code;
-use shared::store::api_keys::KeyAccess;
+use shared::store::api_keys::{Credential, KeyAccess};
 use uuid::Uuid;
 
 use crate::app::App;
@@ -38,7 +40,7 @@ pub const WEBSOCKET_PROTOCOL: &str = "rookery.v1";
 enum Identity {
     /// The operator's key: everything of every tenant.
     Operator,
-    /// A tenant's key.
+    /// A tenant's key, or the token of one of its users.
     Tenant(Arc<KeyAccess>),
 }
 
@@ -64,7 +66,9 @@ impl Caller {
             Identity::Operator
         } else {
             let access = app.keys().find(key.expose_secret()).await?;
-            Identity::Tenant(access.ok_or_else(|| unauthorized("The API key is unknown, revoked or expired."))?)
+            Identity::Tenant(
+                access.ok_or_else(|| unauthorized("The API key or token is unknown, revoked or expired."))?,
+            )
         };
         Ok(Self { identity, key })
     }
@@ -292,7 +296,31 @@ impl FromRequestParts<App> for AdminCall {
             }),
             Identity::Tenant(_) => Err(Problem::new(
                 Code::Forbidden,
-                "Only the operator's key may manage tenants and API keys.",
+                "Only the operator's key may manage tenants, their users and API keys.",
+            )),
+        }
+    }
+}
+
+/// A call of a user who has logged in.
+#[derive(Debug, Clone)]
+pub struct LoginCall {
+    /// The token that was presented.
+    pub token: SecretString,
+}
+
+impl FromRequestParts<App> for LoginCall {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::identify(&parts.headers, app).await?;
+        match caller.identity {
+            Identity::Tenant(access) if matches!(access.credential, Credential::Login(_)) => {
+                Ok(Self { token: caller.key })
+            }
+            _ => Err(Problem::new(
+                Code::Forbidden,
+                "Only the token of a login can be logged out; an API key is revoked.",
             )),
         }
     }

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser};
+use ipnet::IpNet;
+use nkeys::{KeyPair, KeyPairType};
 use secrecy::{ExposeSecret as _, SecretString};
 use shared::config::{
     BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
@@ -43,6 +45,9 @@ pub struct Configuration {
     /// NATS.
     #[command(flatten)]
     pub nats: NatsOptions,
+    /// Credentials for reading events from NATS itself.
+    #[command(flatten)]
+    pub streams: StreamOptions,
     /// The bucket.
     #[command(flatten)]
     pub bucket: BucketOptions,
@@ -109,6 +114,46 @@ pub struct DialectOptions {
     pub dialect_hosts: Vec<DialectHost>,
 }
 
+/// Credentials with which tenants read their events from NATS itself. Needs a NATS server with decentralised authentication.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Streams")]
+pub struct StreamOptions {
+    /// The public key (`A…`) of the NATS account in which tenants' credentials work. Unset: tenants get no credentials.
+    #[arg(long, env = "ROOKERY_STREAM_ACCOUNT")]
+    pub stream_account: Option<String>,
+    /// The seed (`SA…`) of one of the account's signing keys.
+    #[arg(long, env = "ROOKERY_STREAM_SIGNING_KEY", hide_env_values = true)]
+    pub stream_signing_key: Option<SecretString>,
+    /// A file that holds the seed.
+    #[arg(long, env = "ROOKERY_STREAM_SIGNING_KEY_FILE")]
+    pub stream_signing_key_file: Option<PathBuf>,
+    /// Where tenants reach NATS, if it is not where this process does.
+    #[arg(long, env = "ROOKERY_STREAM_URL")]
+    pub stream_url: Option<String>,
+    /// Seconds for which a credential works.
+    #[arg(long, env = "ROOKERY_STREAM_CREDENTIAL_SECONDS", default_value_t = 3600, value_parser = clap::value_parser!(u64).range(60..=86_400))]
+    pub stream_credential_seconds: u64,
+}
+
+impl StreamOptions {
+    /// Reads the signing key.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when it is missing or no account's key.
+    pub fn signing_key(&self) -> Result<KeyPair, ConfigError> {
+        let seed = secret(
+            "ROOKERY_STREAM_SIGNING_KEY",
+            self.stream_signing_key.as_ref(),
+            self.stream_signing_key_file.as_deref(),
+        )?;
+        let key = KeyPair::from_seed(seed.expose_secret().trim()).ok();
+        key.filter(|key| matches!(key.key_pair_type(), KeyPairType::Account))
+            .ok_or_else(|| {
+                ConfigError::Invalid("ROOKERY_STREAM_SIGNING_KEY must be the seed of an account's key (SA…)".to_owned())
+            })
+    }
+}
+
 /// The bounds of every request.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Limits")]
@@ -134,6 +179,10 @@ pub struct LimitOptions {
     /// Connections that are open at once; further ones wait in the kernel's queue.
     #[arg(long, env = "ROOKERY_MAX_CONNECTIONS", default_value_t = 8192)]
     pub max_connections: usize,
+    /// Proxies in front of the gateway, as networks separated by commas: what they say in `X-Forwarded-For` is believed. Without them everybody behind a
+    /// proxy is one address, which matters where failed logins are counted.
+    #[arg(long, env = "ROOKERY_TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
     /// Seconds between "not ready" and the end of accepting connections when stopping, so that load balancers notice.
     #[arg(long, env = "ROOKERY_UNREADY_SECONDS", default_value_t = 1)]
     pub unready_seconds: u64,

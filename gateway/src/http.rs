@@ -5,6 +5,7 @@
 pub mod accept;
 pub mod body;
 pub mod checks;
+pub mod client_address;
 pub mod jid;
 pub mod middleware;
 pub mod page;

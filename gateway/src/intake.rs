@@ -12,6 +12,7 @@ use shared::subject;
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::quota;
 
 /// A session whose next command number this transaction holds.
 #[derive(Debug)]
@@ -41,10 +42,10 @@ pub async fn open(transaction: &mut TenantTransaction, session: SessionId) -> Re
     Ok(Opened { session, number })
 }
 
-/// Stores a command under the number that was taken.
+/// Stores a command under the number that was taken. A message takes a place in the tenant's quota.
 ///
 /// # Errors
-/// The database's problem.
+/// [`Code::QuotaExceeded`] for a message too many (tell it with [`quota::announce`]), or the database's problem.
 pub async fn append(
     transaction: &mut TenantTransaction,
     opened: &Opened,
@@ -52,6 +53,10 @@ pub async fn append(
     command: Command,
 ) -> Result<Accepted, Problem> {
     let session = &opened.session;
+    // Whoever has sent too much may still take it back.
+    if matches!(&command, Command::SendMessage(send) if send.content.kind() != "revoke") {
+        quota::take_message_place(transaction, session.id).await?;
+    }
     transaction
         .append_command(session.id, id, opened.number, &command)
         .await?;

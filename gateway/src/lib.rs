@@ -15,6 +15,8 @@
 //! | command → broker, after the commit | [`relay`] |
 //! | older APIs, translated into the same use cases | [`dialect`] |
 //! | files on their way in | [`media`] |
+//! | a quota that is used up | [`quota`] |
+//! | credentials for reading events from NATS itself | [`streams`] |
 //! | waiting for what the worker made of it | [`outcome`], woken by [`bell`] |
 //! | a page for people, on top of the same routes | [`panel`] |
 
@@ -38,8 +40,10 @@ pub mod operate;
 pub mod outcome;
 pub mod panel;
 pub mod problem;
+pub mod quota;
 pub mod relay;
 pub mod server;
+pub mod streams;
 
 use anyhow::Context as _;
 use axum::Router;

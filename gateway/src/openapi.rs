@@ -20,7 +20,7 @@ use crate::problem::{self, FieldError, ProblemBody};
 /// The extension that lists an operation's codes.
 const PROBLEMS: &str = "x-problems";
 /// The tags of routes that belong to the operator, who names no tenant with them.
-const OPERATOR_TAGS: [&str; 2] = ["tenants", "api-keys"];
+const OPERATOR_TAGS: [&str; 5] = ["tenants", "users", "api-keys", "login", "cluster"];
 
 /// The header that makes a request repeatable.
 #[derive(Debug, utoipa::IntoParams)]
@@ -75,6 +75,9 @@ pub struct PreferHeader {
         (name = "webhooks", description = "Where events are delivered, and operating the deliveries."),
         (name = "events", description = "Facts about sessions, as a list or followed live."),
         (name = "tenants", description = "The operator's customers. Operator's key only."),
+        (name = "users", description = "People of a tenant who log in. Operator's key only."),
+        (name = "login", description = "Logging in with email and password: a token that works like an API key."),
+        (name = "cluster", description = "The workers of this region and what they hold. Operator's key only."),
         (name = "api-keys", description = "The keys of tenants. Operator's key only."),
         (name = "operations", description = "Health and metrics of this process.")
     )
@@ -91,7 +94,9 @@ pub fn skeleton() -> OpenApi {
             SecurityScheme::Http(
                 HttpBuilder::new()
                     .scheme(HttpAuthScheme::Bearer)
-                    .description(Some("An API key: `Authorization: Bearer KEY`."))
+                    .description(Some(
+                        "An API key, or the token of a login: `Authorization: Bearer KEY`.",
+                    ))
                     .build(),
             ),
         );
@@ -132,9 +137,9 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     .flatten()
 }
 
-/// Whether an operation needs no key: it says so with an empty requirement of its own.
+/// Whether an operation is for everybody: it needs no key, which it says with an empty requirement of its own, and answers no problems.
 fn is_public(operation: &Operation) -> bool {
-    operation.security.is_some()
+    operation.security.is_some() && operation.request_body.is_none()
 }
 
 fn complete_operation(operation: &mut Operation) {
@@ -270,7 +275,11 @@ mod tests {
         );
         for (name, operation) in each_operation(&document) {
             let public = ["get /healthz", "get /readyz", "get /metrics"].contains(&name.as_str());
-            assert_eq!(operation.get("security").is_some(), public, "{name}");
+            assert_eq!(
+                operation.get("security").is_some(),
+                public || name == "post /v1/login",
+                "{name}"
+            );
             assert_eq!(operation["responses"].get("401").is_none(), public, "{name}");
         }
     }
@@ -296,6 +305,7 @@ mod tests {
                 "command_id",
                 "delivery_id",
                 "status_id",
+                "user_id",
             ] {
                 if name.contains(&format!("{{{id}}}")) {
                     let not_found = responses["404"]["description"].as_str().unwrap();
@@ -305,7 +315,9 @@ mod tests {
                     );
                 }
             }
-            let idempotent = operation["parameters"].to_string().contains("idempotency-key");
+            // A login is another one each time, and once logged out is logged out.
+            let idempotent = operation["parameters"].to_string().contains("idempotency-key")
+                || ["post /v1/login", "post /v1/logout"].contains(&name.as_str());
             assert!(idempotent || !name.starts_with("post "), "{name}");
         }
     }

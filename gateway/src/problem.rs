@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -142,6 +143,20 @@ impl Problem {
             "The database cannot be reached right now. The request may be repeated.",
         )
         .caused_by(cause)
+    }
+
+    /// Says when a repeat may succeed: after so long, in full seconds.
+    #[must_use]
+    pub fn retry_after(mut self, patience: Duration) -> Self {
+        let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX);
+        self.0.retry_after = Some(seconds.saturating_add(u32::from(patience.subsec_nanos() > 0)).max(1));
+        self
+    }
+
+    /// After how many seconds a repeat may succeed.
+    #[must_use]
+    pub fn seconds_to_wait(&self) -> Option<u32> {
+        self.0.retry_after
     }
 
     /// Remembers the cause for the log.

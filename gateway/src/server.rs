@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
+use hyper::service::Service as _;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::http::client_address::Peer;
 
 /// How long a client may take to send a request's head, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(75);
@@ -39,8 +41,8 @@ pub async fn serve(app: App, listener: TcpListener, router: Router) -> anyhow::R
             () = &mut stop => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        if let Some((stream, place)) = accepted {
-            connections.spawn(handle(stream, place, service.clone(), closing.clone()));
+        if let Some((stream, peer, place)) = accepted {
+            connections.spawn(handle(stream, peer, place, service.clone(), closing.clone()));
         }
     }
     drop(listener);
@@ -58,10 +60,10 @@ async fn stop_accepting(app: &App) {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpStream, Peer, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, address)) => Some((stream, Peer(address.ip()), place)),
         Err(error) => {
             tracing::debug!(%error, "a connection was not accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -72,6 +74,7 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(TcpS
 
 async fn handle(
     stream: TcpStream,
+    peer: Peer,
     _place: OwnedSemaphorePermit,
     service: TowerToHyperService<Router>,
     closing: CancellationToken,
@@ -80,6 +83,10 @@ async fn handle(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
+    let service = hyper::service::service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        service.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)

@@ -40,8 +40,13 @@ words! {
 /// A fresh key.
 #[must_use]
 pub fn generate() -> SecretString {
+    generate_with(PREFIX)
+}
+
+/// A fresh secret of the same form under another prefix.
+pub(crate) fn generate_with(prefix: &str) -> SecretString {
     let mut random = rand::rng();
-    let mut key = String::from(PREFIX);
+    let mut key = String::from(prefix);
     for _ in 0..RANDOM_LENGTH {
         key.push(char::from(ALPHABET[random.random_range(0..ALPHABET.len())]));
     }
@@ -62,8 +67,13 @@ fn checksum(text: &str) -> String {
 /// Whether the text can be a key of ours: saves the database a look-up for every typing mistake and every scanner.
 #[must_use]
 pub fn is_well_formed(key: &str) -> bool {
-    let length = PREFIX.len() + RANDOM_LENGTH + CHECKSUM_LENGTH;
-    if key.len() != length || !key.is_ascii() || !key.starts_with(PREFIX) {
+    is_well_formed_with(PREFIX, key)
+}
+
+/// The same for a secret under another prefix.
+pub(crate) fn is_well_formed_with(prefix: &str, key: &str) -> bool {
+    let length = prefix.len() + RANDOM_LENGTH + CHECKSUM_LENGTH;
+    if key.len() != length || !key.is_ascii() || !key.starts_with(prefix) {
         return false;
     }
     let (body, sum) = key.split_at(length - CHECKSUM_LENGTH);

@@ -2,7 +2,8 @@
 //!
 //! Nothing here is the only copy of anything: commands and events are rows of Postgres, and the broker carries them. Everything is created
 //! idempotently at start, by whichever binary comes first, with the settings measured for our load. There is one command consumer per worker
-//! and one event consumer for all dispatchers; never one per session.
+//! and one event consumer for all dispatchers; never one per session. Tenants who
+//! read events themselves have a few consumers of their own.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use async_nats::jetstream::{self, consumer, stream};
 use bytes::Bytes;
 
 use crate::config::NatsOptions;
-use crate::ids::{Region, WorkerId};
+use crate::ids::{Region, TenantId, WorkerId};
 use crate::subject;
 
 /// How long the broker may take to store and acknowledge one message before the publish counts as failed.
@@ -26,6 +27,9 @@ const DEAD_LETTER_AGE: Duration = Duration::from_secs(30 * 24 * 3600);
 const ACK_WAIT: Duration = Duration::from_secs(30);
 /// A worker's consumer vanishes when nobody has read from it for so long.
 const COMMAND_CONSUMER_IDLE: Duration = Duration::from_secs(300);
+
+/// Requests for messages that wait at a tenant's consumer at once.
+const TENANT_REQUESTS: i64 = 32;
 
 /// The broker could not do what was asked. Always worth a retry: what was to be carried is still a row.
 #[derive(Debug, thiserror::Error)]
@@ -226,6 +230,54 @@ impl Broker {
             .create_consumer_on_stream(config, subject::event_stream(self.region))
             .await
             .map_err(|error| BrokerError::prepare("the dispatchers' consumer", error))
+    }
+
+    /// Makes one of a tenant's own consumers ready, through which it reads its events and no others, from the oldest one on. Answers its name.
+    ///
+    /// # Errors
+    /// [`BrokerError::Prepare`] when the broker is away or refuses.
+    pub async fn tenant_consumer(&self, tenant: TenantId, number: u8) -> Result<String, BrokerError> {
+        let name = subject::tenant_consumer(tenant, number);
+        let config = consumer::pull::Config {
+            durable_name: Some(name.clone()),
+            filter_subject: subject::events_of(self.region, tenant),
+            ack_policy: consumer::AckPolicy::Explicit,
+            ack_wait: ACK_WAIT,
+            max_ack_pending: 1_000,
+            max_waiting: TENANT_REQUESTS,
+            max_batch: 1_000,
+            max_expires: Duration::from_secs(60),
+            // Who has not read for so long has missed events anyway.
+            inactive_threshold: EVENT_AGE,
+            ..consumer::pull::Config::default()
+        };
+        self.jetstream
+            .create_consumer_on_stream(config, subject::event_stream(self.region))
+            .await
+            .map_err(|error| BrokerError::prepare(format!("the consumer {name}"), error))?;
+        Ok(name)
+    }
+
+    /// Removes a tenant's own consumers: credentials that are out find nothing to read any more. Answers whether all are gone.
+    pub async fn remove_tenant_consumers(&self, tenant: TenantId) -> bool {
+        let mut gone = true;
+        for number in 1..=subject::TENANT_CONSUMERS {
+            let removed = self
+                .jetstream
+                .delete_consumer_from_stream(
+                    subject::tenant_consumer(tenant, number),
+                    subject::event_stream(self.region),
+                )
+                .await;
+            gone &= match removed {
+                Ok(_) => true,
+                Err(error) => matches!(
+                    error.kind(),
+                    stream::ConsumerErrorKind::JetStream(error) if error.error_code() == jetstream::ErrorCode::CONSUMER_NOT_FOUND
+                ),
+            };
+        }
+        gone
     }
 
     /// When the stream of events was created: another time than before means that its store was lost, and with it what it still had to deliver.

@@ -104,6 +104,8 @@ typed_ids! {
     TenantId = "ten";
     /// An API key (its name, not its secret).
     ApiKeyId = "key";
+    /// A person who logs in.
+    UserId = "usr";
     /// An intent on a session.
     CommandId = "cmd";
     /// A fact about a session.

@@ -7,16 +7,17 @@
 //! |---|---|
 //! | [`ids`], [`address`], [`session`], [`message`], [`chat`] | [`store`]: Postgres |
 //! | [`content`]: what messages say | |
-//! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`subject`]: NATS |
+//! | [`command`], [`operation`]: what is asked of a session | [`broker`], [`broker_token`], [`subject`]: NATS |
 //! | [`event`]: what happened to it | [`bucket`]: object storage |
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
-//! | [`seal`], [`api_key`], [`credentials`]: secrets | |
+//! | [`seal`], [`api_key`], [`user`], [`credentials`]: secrets and who has them | |
 //! | [`dialect`]: older APIs that are served too | |
 
 pub mod address;
 pub mod api_key;
 pub mod broker;
+pub mod broker_token;
 pub mod bucket;
 pub mod chat;
 pub mod command;
@@ -42,4 +43,5 @@ pub mod store;
 pub mod subject;
 pub mod telemetry;
 pub mod timestamp;
+pub mod user;
 pub mod vcard;

@@ -29,6 +29,10 @@ words! {
         TenantNotFound = "tenant_not_found",
         /// There is no such API key.
         ApiKeyNotFound = "api_key_not_found",
+        /// There is no such user.
+        UserNotFound = "user_not_found",
+        /// Somebody logs in with this email already.
+        EmailTaken = "email_taken",
         /// There is no such session, or it belongs to somebody else.
         SessionNotFound = "session_not_found",
         /// The session is stopped.
@@ -81,6 +85,8 @@ words! {
         StatusNotFound = "status_not_found",
         /// It may have been done and may not: look before asking again.
         OutcomeUnknown = "outcome_unknown",
+        /// This installation gives no credentials for its streams.
+        StreamsNotEnabled = "streams_not_enabled",
         /// The same idempotency key came with another request.
         IdempotencyConflict = "idempotency_conflict",
         /// The first request with this idempotency key is still running.
@@ -115,6 +121,7 @@ impl Code {
             Self::RouteNotFound
             | Self::TenantNotFound
             | Self::ApiKeyNotFound
+            | Self::UserNotFound
             | Self::SessionNotFound
             | Self::QrNotAvailable
             | Self::MessageNotFound
@@ -135,6 +142,8 @@ impl Code {
             | Self::SessionNotPaired
             | Self::SessionAlreadyPaired
             | Self::OutcomeUnknown
+            | Self::EmailTaken
+            | Self::StreamsNotEnabled
             | Self::IdempotencyInProgress => 409,
             Self::BodyTooLarge | Self::MediaTooLarge => 413,
             Self::UnsupportedMediaType => 415,
@@ -193,6 +202,9 @@ impl Code {
             Self::NotFoundOnWhatsapp => "There is no such thing at WhatsApp",
             Self::NotPermittedOnWhatsapp => "WhatsApp does not let the account do this",
             Self::StatusNotFound => "There is no such status post",
+            Self::UserNotFound => "There is no such user",
+            Self::EmailTaken => "Somebody logs in with this email already",
+            Self::StreamsNotEnabled => "This installation gives no credentials for its streams",
             Self::OutcomeUnknown => "It is not known whether it was done",
             Self::IdempotencyConflict => "The idempotency key was used for another request",
             Self::IdempotencyInProgress => "The first request with this idempotency key is still running",

@@ -13,6 +13,7 @@ pub mod api_keys;
 pub mod backlog;
 pub mod calls;
 pub mod chats;
+pub mod cluster;
 pub mod commands;
 pub mod contacts;
 pub mod deliveries;
@@ -25,10 +26,12 @@ pub mod idempotency;
 pub mod known_messages;
 pub mod labels;
 pub mod leases;
+pub mod logins;
 pub mod media;
 pub mod messages;
 pub mod number_checks;
 pub mod publications;
+pub mod quotas;
 pub mod read_model;
 pub mod records;
 pub mod retention;
@@ -36,6 +39,7 @@ pub mod sessions;
 pub mod statistics;
 pub mod statuses;
 pub mod tenants;
+pub mod users;
 pub mod webhooks;
 
 use std::time::Duration;
@@ -145,12 +149,15 @@ impl Store {
     /// [`StoreError`] when the URL cannot be read.
     pub fn connect(url: &SecretString, connections: u32, region: Region, scope: Scope) -> Result<Self, StoreError> {
         let options: PgConnectOptions = url.expose_secret().parse().map_err(StoreError::Database)?;
-        let tenant = match scope {
-            Scope::Everyone => "*",
-            Scope::PerTransaction => "",
+        let (tenant, plans) = match scope {
+            Scope::Everyone => ("*", "auto"),
+            // Each list has a statement of its own whose plan fits whatever is asked for. Planning it anew for each request, which the server would do
+            // because a known time leaves out partitions, takes longer than answering it.
+            Scope::PerTransaction => ("", "force_generic_plan"),
         };
         let options = options.application_name("rookery").options([
             ("rookery.tenant", tenant),
+            ("plan_cache_mode", plans),
             // A stopped process must not hold locks, and a stuck statement must not hold a connection.
             ("idle_in_transaction_session_timeout", "2000"),
             ("statement_timeout", "15000"),

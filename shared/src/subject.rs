@@ -61,6 +61,15 @@ pub fn event(tenant: TenantId, session: SessionId, event_type: &str) -> String {
 /// The consumer that all dispatchers of a region share.
 pub const DISPATCHER_CONSUMER: &str = "dispatcher";
 
+/// How many consumers of its events a tenant may have.
+pub const TENANT_CONSUMERS: u8 = 4;
+
+/// A consumer through which a tenant reads its own events, by number from 1.
+#[must_use]
+pub fn tenant_consumer(tenant: TenantId, number: u8) -> String {
+    format!("{tenant}_{number}")
+}
+
 /// The stream of what could not be decoded.
 #[must_use]
 pub fn dead_letter_stream(region: Region) -> String {

@@ -161,8 +161,9 @@ impl<S: Send + Sync> FromRequestParts<S> for ContactAddress {
     }
 }
 
-/// Erase what is stored of a person: the messages, the chat with its counters, and what events and deliveries say about them. WhatsApp and the account's
-/// phone are not told and keep what they have. Answers what went; while `more` is true, the same request goes on.
+/// Erase what is stored of a person: the messages with the files in them, the chat with its counters, what is known of the person (contact, checked number,
+/// calls, status posts), and what events and deliveries say about them. WhatsApp and the account's phone are not told and keep what they have. Answers what
+/// went; while `more` is true, the same request goes on.
 #[utoipa::path(delete, path = "/v1/sessions/{session_id}/contacts/{contact}/data", tag = "chats",
     params(SessionPath, ("contact" = String, Path, description = "The person: a phone number in digits, `…@s.whatsapp.net`, `…@c.us` or `…@lid`.")),
     responses((status = 200, description = "What was erased.", body = Erased)),

@@ -1,6 +1,6 @@
-//! The keys of tenants: looked up by their hash, remembered for a moment.
+//! The keys of tenants and the tokens of their users: looked up by their hash, remembered for a moment.
 //!
-//! A key that is revoked anywhere must stop working everywhere within two seconds, also when the hint that says so is lost. So nothing is
+//! A key or token that is revoked anywhere must stop working everywhere within two seconds, also when the hint that says so is lost. So nothing is
 //! remembered longer than [`CACHE_TIME`], and nothing at all about keys that do not exist.
 
 use std::collections::HashMap;
@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use shared::api_key;
 use shared::ids::ApiKeyId;
 use shared::store::Store;
-use shared::store::api_keys::KeyAccess;
+use shared::store::api_keys::{Credential, KeyAccess};
+use shared::{api_key, user};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -67,12 +67,13 @@ pub fn new(store: Store) -> (KeyRing, KeyNotes) {
 }
 
 impl KeyRing {
-    /// What a key allows; `None` when it does not work.
+    /// What a key or token allows; `None` when it does not work.
     ///
     /// # Errors
     /// [`shared::problem::Code::Unavailable`] when the database is away and the key is not remembered.
     pub async fn find(&self, key: &str) -> Result<Option<Arc<KeyAccess>>, Problem> {
-        if !api_key::is_well_formed(key) {
+        let is_token = user::is_token(key);
+        if !is_token && !api_key::is_well_formed(key) {
             return Ok(None);
         }
         let hash = api_key::hash(key);
@@ -81,12 +82,21 @@ impl KeyRing {
         }
         // Trust begins before the database is asked: an answer that is slow to come is no younger for that.
         let read_at = Instant::now();
-        let found = promptly(async { Ok(self.store.administration().await?.find_api_key(&hash).await?) }).await?;
+        let found = promptly(async {
+            let mut transaction = self.store.administration().await?;
+            Ok(match is_token {
+                true => transaction.find_login(&hash).await?,
+                false => transaction.find_api_key(&hash).await?,
+            })
+        })
+        .await?;
         let Some(access) = found.map(Arc::new) else {
             return Ok(None);
         };
         self.remember(hash, Arc::clone(&access), read_at);
-        self.note(access.id);
+        if let Credential::ApiKey(key) = access.credential {
+            self.note(key);
+        }
         Ok(Some(access))
     }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::routing::{get, post};
 use http::request::Parts;
 use http::{HeaderMap, StatusCode, Uri};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use shared::command::Command;
 use shared::dialect::Dialect;
@@ -24,6 +24,7 @@ use crate::auth;
 use crate::auth::SessionCall;
 use crate::auth::permission::{Permission, ReadSessions, SendMessages, WriteSessions, WriteWebhooks};
 use crate::database::promptly;
+use crate::http::client_address::ClientAddress;
 use crate::http::parameters;
 use crate::problem::Problem;
 
@@ -64,6 +65,7 @@ type Client = super::client::Client<Chatlink>;
 /// The routes.
 pub fn routes() -> Router<App> {
     Router::new()
+        .route("/api/Login", post(login))
         .route("/api/NewSession", get(new_session))
         .route("/api/MySessions", get(my_sessions))
         .route("/api/Session/{session}", get(session).delete(delete))
@@ -75,6 +77,20 @@ pub fn routes() -> Router<App> {
 
 fn done() -> Response {
     respond(StatusCode::OK, &json!({ "status": "success" }))
+}
+
+/// The token lives as long as every login's: two days, which is what this API promises.
+async fn login(
+    State(app): State<App>,
+    ClientAddress(address): ClientAddress,
+    request: Request,
+) -> Result<Response, Problem> {
+    let fields = Fields::read(&app, request).await?;
+    let email = required(&fields, &["Email", "email"])?;
+    let password = SecretString::from(required(&fields, &["Password", "password"])?);
+    let login = auth::login::log_in(&app, &email, &password, address).await?;
+    let token = login.token.expose_secret();
+    Ok(respond(StatusCode::OK, &json!({ "token": token })))
 }
 
 async fn new_session(State(app): State<App>, acting: Acting<Chatlink>, client: Client) -> Result<Response, Problem> {

@@ -5,6 +5,7 @@ use axum::extract::{FromRequest, Request};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use http_body_util::LengthLimitError;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
@@ -28,6 +29,19 @@ pub struct Submission<T> {
     pub body: T,
     /// The key, with the fingerprint of the request that came with it.
     pub idempotency: Option<Idempotency>,
+}
+
+impl Idempotency {
+    /// The same for a body that holds a password: without the caller's key nobody can find out by trying what it was.
+    #[must_use]
+    pub fn keyed(mut self, caller: &SecretString) -> Self {
+        let mut keyed = Sha256::new();
+        keyed.update(caller.expose_secret().as_bytes());
+        keyed.update([0]);
+        keyed.update(self.fingerprint);
+        self.fingerprint = keyed.finalize().into();
+        self
+    }
 }
 
 /// The body of a request that has nothing to say: absent, null or `{}`.

@@ -5,7 +5,9 @@ use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Path};
 use http::request::Parts;
-use shared::ids::{ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, StatusId, TenantId, WebhookId};
+use shared::ids::{
+    ApiKeyId, CommandId, DeliveryId, MediaId, MessageId, SessionId, StatusId, TenantId, UserId, WebhookId,
+};
 use shared::problem::Code;
 
 use crate::problem::Problem;
@@ -30,6 +32,7 @@ macro_rules! path_parameters {
 path_parameters! {
     TenantId = "tenant_id", TenantNotFound;
     ApiKeyId = "api_key_id", ApiKeyNotFound;
+    UserId = "user_id", UserNotFound;
     SessionId = "session_id", SessionNotFound;
     MessageId = "message_id", MessageNotFound;
     MediaId = "media_id", MediaNotFound;

@@ -15,16 +15,16 @@ use shared::store::{Scope, Store};
 use crate::gateway::{REGION, Tenant, World, text_message};
 
 /// A session, and the store through which its holder writes.
-struct Desk {
-    world: World,
-    tenant: Tenant,
-    session: SessionId,
-    store: Store,
+pub(crate) struct Desk {
+    pub(crate) world: World,
+    pub(crate) tenant: Tenant,
+    pub(crate) session: SessionId,
+    pub(crate) store: Store,
     numbered: u32,
 }
 
 impl Desk {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let world = World::new().await;
         let tenant = world.tenant().await;
         let session = tenant.linked_session(&world.database).await;
@@ -40,7 +40,7 @@ impl Desk {
         }
     }
 
-    async fn record(&self, facts: &Facts) {
+    pub(crate) async fn record(&self, facts: &Facts) {
         self.store.record(self.session, 1, facts).await.unwrap();
     }
 
@@ -65,7 +65,7 @@ impl Desk {
         }
     }
 
-    async fn arrive(&mut self, chat: &Party, texts: &[&str]) -> Vec<Message> {
+    pub(crate) async fn arrive(&mut self, chat: &Party, texts: &[&str]) -> Vec<Message> {
         let messages: Vec<Message> = texts.iter().map(|text| self.message(chat, text)).collect();
         let facts = Facts {
             messages: messages.iter().map(NewMessage::from).collect(),
@@ -75,7 +75,7 @@ impl Desk {
         messages
     }
 
-    async fn change(&self, chat: &Party, state: ChatState) {
+    pub(crate) async fn change(&self, chat: &Party, state: ChatState) {
         let chat = chat.clone();
         let facts = Facts {
             changes: vec![Change::Chat(ChatChange { chat, state })],
@@ -84,12 +84,12 @@ impl Desk {
         self.record(&facts).await;
     }
 
-    async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let path = format!("/v1/sessions/{}/{path}", self.session);
         self.tenant.client.get(&path).await.expect(200).json
     }
 
-    async fn texts(&self, path: &str) -> Vec<String> {
+    pub(crate) async fn texts(&self, path: &str) -> Vec<String> {
         let page = self.get(path).await;
         let messages = page["data"].as_array().unwrap().iter();
         messages
@@ -97,7 +97,7 @@ impl Desk {
             .collect()
     }
 
-    async fn rows(&self, statement: &'static str) -> i64 {
+    pub(crate) async fn rows(&self, statement: &'static str) -> i64 {
         sqlx::query_scalar(statement)
             .fetch_one(&self.world.database.pool)
             .await
@@ -105,7 +105,7 @@ impl Desk {
     }
 }
 
-fn person(phone: Option<&str>, lid: Option<&str>) -> Party {
+pub(crate) fn person(phone: Option<&str>, lid: Option<&str>) -> Party {
     let phone = phone.map(|digits| Address::Phone(digits.to_owned()));
     let lid = lid.map(|digits| Address::Lid(digits.to_owned()));
     Party::new(phone.as_ref().or(lid.as_ref()).unwrap(), lid.as_ref())
@@ -474,48 +474,4 @@ async fn a_tenant_sees_and_erases_nothing_of_another() {
     let erase = format!("/v1/sessions/{}/contacts/{PHONE}/data", desk.session);
     other.client.delete(&erase).await.expect_problem("session_not_found");
     assert_eq!(desk.texts("messages").await, ["secret"]);
-}
-
-#[tokio::test]
-async fn erasing_a_person_leaves_nothing_of_them_and_everything_of_others() {
-    let mut desk = Desk::new().await;
-    let contact = person(Some(PHONE), Some(LID));
-    let messages = desk.arrive(&contact, &["my address is …"]).await;
-    desk.arrive(&person(Some("15550002002"), None), &["another's"]).await;
-    let event = Event::MessageReceived(Box::new(messages[0].clone()));
-    let draft = Draft::new(
-        desk.tenant.id,
-        desk.session,
-        &event,
-        Utc::now(),
-        Some("message:x".into()),
-    )
-    .unwrap();
-    let facts = Facts {
-        events: vec![draft],
-        ..Facts::default()
-    };
-    desk.record(&facts).await;
-    let path = format!("/v1/sessions/{}/contacts/{LID}@lid/data", desk.session);
-    let erased = desk.tenant.client.delete(&path).await.expect(200).json;
-    assert_eq!(
-        (
-            &erased["messages"],
-            &erased["chats"],
-            &erased["events"],
-            &erased["more"]
-        ),
-        (&json!(1), &json!(1), &json!(1), &json!(false)),
-        "{erased}"
-    );
-    assert_eq!(desk.texts("messages").await, ["another's"]);
-    let body: String = sqlx::query_scalar("SELECT body FROM event")
-        .fetch_one(&desk.world.database.pool)
-        .await
-        .unwrap();
-    let envelope: Value = serde_json::from_str(&body).unwrap();
-    assert_eq!(
-        (&envelope["seq"], &envelope["data"]),
-        (&json!(1), &json!({"erased": true}))
-    );
 }

@@ -20,10 +20,13 @@ pub struct WebhookDisabled {
 /// The data of `tenant.quota`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct QuotaReached {
-    /// Which quota: `sessions`.
+    /// Which quota: `sessions` or `messages_per_day`.
     pub quota: String,
     /// How much the tenant may use.
     pub limit: u64,
+    /// When there will be more to use, if time alone brings it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub free_at: Option<DateTime<Utc>>,
 }
 
 /// An event about a tenant, complete.

@@ -20,11 +20,18 @@ impl Store {
         Ok(tenant.map(TenantId))
     }
 
-    /// Plans an event for every enabled webhook of the tenant whose filter takes it, unless it had one of the same type within `quiet`. Answers for how many.
+    /// Plans an event for every enabled webhook of the tenant whose filter takes it, unless it had one of the same type within `quiet`: of the same type and
+    /// about the same quota, if the event is about one. Answers for how many.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn announce(&self, tenant: TenantId, event: &TenantEvent, quiet: Duration) -> Result<usize, StoreError> {
+    pub async fn announce(
+        &self,
+        tenant: TenantId,
+        event: &TenantEvent,
+        quota: Option<&str>,
+        quiet: Duration,
+    ) -> Result<usize, StoreError> {
         let mut transaction = self.tenant(tenant).await?;
         let event_type = event.event_type.as_str();
         let family = event_type.split('.').next().unwrap_or_default();
@@ -33,11 +40,13 @@ impl Store {
              WHERE tenant_id = $1 AND enabled AND sessions IS NULL
                AND (events IS NULL OR '*' = ANY(events) OR $2 = ANY(events) OR $3 || '.*' = ANY(events))
                AND NOT EXISTS (SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND event_type = $2
-                                 AND created_at > now() - make_interval(secs => $4))",
+                                 AND created_at > now() - make_interval(secs => $4)
+                                 AND ($5::text IS NULL OR body::jsonb->'data'->>'quota' = $5))",
             tenant.0,
             event_type,
             family,
-            quiet.as_secs_f64()
+            quiet.as_secs_f64(),
+            quota
         )
         .fetch_all(&mut *transaction.transaction)
         .await?;

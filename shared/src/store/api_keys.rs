@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{AdministrationTransaction, StoreError, TenantTransaction};
 use crate::api_key::Scope;
-use crate::ids::{ApiKeyId, Region, SessionId, TenantId};
+use crate::ids::{ApiKeyId, Region, SessionId, TenantId, UserId};
 
 /// A key as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +51,20 @@ pub struct NewApiKey {
     pub expires_at: Option<DateTime<Utc>>,
 }
 
-/// What a working key allows.
+/// What somebody has presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Credential {
+    /// An API key.
+    ApiKey(ApiKeyId),
+    /// The token of a user who has logged in.
+    Login(UserId),
+}
+
+/// What a working key or token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyAccess {
-    /// The key.
-    pub id: ApiKeyId,
+    /// What it is.
+    pub credential: Credential,
     /// Whose it is.
     pub tenant: TenantId,
     /// What it may do.
@@ -159,7 +168,7 @@ impl AdministrationTransaction {
         .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(KeyAccess {
-            id: ApiKeyId(row.id),
+            credential: Credential::ApiKey(ApiKeyId(row.id)),
             tenant: TenantId(row.tenant_id),
             scopes: scopes(&row.scopes)?,
             sessions: row.sessions,

@@ -243,7 +243,7 @@ impl TenantTransaction {
             ChatMessage,
             r#"SELECT wa_message_id, from_me, sender, sent_at AS at FROM message
                WHERE session_id = $1 AND tenant_id = $2 AND chat = $3 AND NOT from_me
-                 AND id > COALESCE((SELECT read_until FROM chat WHERE session_id = $1 AND jid = $3), '00000000-0000-0000-0000-000000000000')
+                 AND id > (SELECT COALESCE((SELECT read_until FROM chat WHERE session_id = $1 AND jid = $3), '00000000-0000-0000-0000-000000000000'))
                ORDER BY session_id DESC, chat DESC, id DESC LIMIT $4"#,
             session.uuid,
             self.tenant.0,

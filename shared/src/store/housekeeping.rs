@@ -47,6 +47,15 @@ impl Store {
             "DELETE FROM idempotency_key WHERE ctid = ANY(ARRAY(SELECT ctid FROM idempotency_key WHERE created_at < now() - interval '48 hours' LIMIT $1))"
         );
         bite!(
+            "DELETE FROM login_token WHERE ctid = ANY(ARRAY(SELECT ctid FROM login_token WHERE expires_at < now() LIMIT $1))"
+        );
+        bite!(
+            "DELETE FROM login_failure WHERE ctid = ANY(ARRAY(SELECT ctid FROM login_failure WHERE expires_at < now() LIMIT $1))"
+        );
+        bite!(
+            "DELETE FROM tenant_message_count WHERE ctid = ANY(ARRAY(SELECT ctid FROM tenant_message_count WHERE day < (now() AT TIME ZONE 'UTC')::date - 7 LIMIT $1))"
+        );
+        bite!(
             "DELETE FROM command WHERE ctid = ANY(ARRAY(SELECT ctid FROM command WHERE finished_at < now() - interval '7 days' LIMIT $1))"
         );
         bite!(

@@ -190,7 +190,7 @@ impl Store {
                    LIMIT $3
                    FOR UPDATE SKIP LOCKED
                )
-               UPDATE session_lease SET worker_id = $1, epoch = epoch + 1, claimed_at = clock_timestamp()
+               UPDATE session_lease SET worker_id = $1, taken_from = session_lease.worker_id, epoch = epoch + 1, claimed_at = clock_timestamp()
                FROM candidate WHERE session_lease.session_id = candidate.session_id
                RETURNING session_lease.session_id, tenant_id, epoch, goal"#,
             worker.0,

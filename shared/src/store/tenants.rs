@@ -15,6 +15,15 @@ pub struct Quotas {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 100)]
     pub sessions: Option<u32>,
+    /// The most messages that are accepted for sending in a day (UTC), of all sessions together: everything that `POST …/messages` takes, and edits, votes and
+    /// the like as well. Counted from when the quota is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 10_000)]
+    pub messages_per_day: Option<u32>,
+    /// The most requests a second that a gateway answers; a pause of up to ten seconds is saved up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>, example = 50, minimum = 1)]
+    pub requests_per_second: Option<std::num::NonZeroU32>,
     /// How many days messages are kept, counted from when they were written; absent or 0: until they are deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = 365)]
@@ -104,7 +113,7 @@ impl TenantTransaction {
 }
 
 impl AdministrationTransaction {
-    /// Changes a tenant: its name, what it may use, whether its keys are refused. What is `None` stays. `None` when there is no such tenant.
+    /// Changes a tenant: its name, what it may use, whether its keys are refused (which also ends its users' logins). What is `None` stays. `None` when there is no such tenant.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
@@ -116,7 +125,7 @@ impl AdministrationTransaction {
         suspended: Option<bool>,
     ) -> Result<Option<Tenant>, StoreError> {
         let quotas = quotas.map(super::to_json).transpose()?;
-        sqlx::query_as!(
+        let changed = sqlx::query_as!(
             TenantRow,
             "UPDATE tenant SET name = COALESCE($2, name), quotas = COALESCE($3, quotas),
                     suspended_at = CASE WHEN $4::boolean IS NULL THEN suspended_at WHEN $4 THEN COALESCE(suspended_at, now()) END
@@ -127,9 +136,14 @@ impl AdministrationTransaction {
             suspended
         )
         .fetch_optional(&mut *self.transaction)
-        .await?
-        .map(Tenant::try_from)
-        .transpose()
+        .await?;
+        if suspended == Some(true) {
+            // Keys come back with the tenant, logins do not.
+            sqlx::query!("DELETE FROM login_token WHERE tenant_id = $1", tenant.0)
+                .execute(&mut *self.transaction)
+                .await?;
+        }
+        changed.map(Tenant::try_from).transpose()
     }
 
     /// One tenant.

@@ -11,6 +11,8 @@ mod send_latency;
 
 use std::path::Path;
 
+use anyhow::ensure;
+
 use crate::progress::{heading, step};
 use crate::repository::{self, Profile};
 use crate::site::Programs;
@@ -37,18 +39,34 @@ const ALL: [BenchName; 3] = [BenchName::IdleMemory, BenchName::SendLatency, Benc
 ///
 /// # Errors
 /// When something cannot be built, started or measured.
-pub async fn run(name: Option<BenchName>, messages: Option<u64>) -> anyhow::Result<()> {
-    heading("Building the programs as they are released");
-    step("gateway, dispatcher and network", repository::build_released_programs()).await?;
-    let work = repository::build_simulated_worker(Profile::Release);
-    step("the worker that accepts the simulated network", work).await?;
+pub async fn run(name: Option<BenchName>, messages: Option<u64>, development: bool) -> anyhow::Result<()> {
+    ensure!(
+        !development || name == Some(BenchName::ReadModel),
+        "only what the database does can be measured with programs that were built quickly"
+    );
+    let profile = if development {
+        Profile::Development
+    } else {
+        Profile::Release
+    };
+    heading("Building the programs");
+    let work = repository::build_measured_programs(profile);
+    step("gateway, dispatcher and network", work).await?;
+    // Lists are read from the database: no session runs.
+    if name != Some(BenchName::ReadModel) {
+        let work = repository::build_simulated_worker(profile);
+        step("the worker that accepts the simulated network", work).await?;
+    }
     let folders = StackFolders::of_this_run().await?;
     for bench in name.map_or(ALL.to_vec(), |name| vec![name]) {
         let folder = folders.next();
         match bench {
             BenchName::IdleMemory => idle_memory::run(&folder).await?,
             BenchName::SendLatency => send_latency::run(&folder).await?,
-            BenchName::ReadModel => read_model::run(&folder, messages.unwrap_or(read_model::MESSAGES)).await?,
+            BenchName::ReadModel => {
+                let messages = messages.unwrap_or(read_model::MESSAGES);
+                read_model::measure(stack(&folder, profile)?, messages).await?;
+            }
             BenchName::Media => media::run(&folder).await?,
             BenchName::ApiFuzz => api_fuzz::run(&folder).await?,
         }
@@ -60,8 +78,12 @@ pub async fn run(name: Option<BenchName>, messages: Option<u64>) -> anyhow::Resu
 
 /// A stack of released programs.
 fn released_stack(folder: &Path) -> anyhow::Result<StackBuilder> {
+    stack(folder, Profile::Release)
+}
+
+fn stack(folder: &Path, profile: Profile) -> anyhow::Result<StackBuilder> {
     let built = Programs::beside_this_one()?;
     let target = built.folder().parent().unwrap_or(built.folder());
-    let released = Programs::in_folder(&target.join(Profile::Release.folder()));
-    Ok(Stack::builder(folder)?.programs(released))
+    let programs = Programs::in_folder(&target.join(profile.folder()));
+    Ok(Stack::builder(folder)?.programs(programs))
 }

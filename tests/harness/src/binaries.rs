@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::directory::write_private;
 use crate::http;
+use crate::nats::authority;
 use crate::process::Launch;
 use crate::site::{BUCKET, Mode, REGION, Site};
 use crate::wait::NotYet;
@@ -34,7 +35,12 @@ pub fn gateway(site: &Site, number: usize) -> anyhow::Result<Launch> {
     let launch = Launch::new(&name, site.programs.path("rookery-gateway"))
         .variable("ROOKERY_LISTEN_ADDRESS", address(site, &name)?)
         .variable("ROOKERY_ADMIN_KEY_FILE", secret_file(site, "admin-key").display())
-        .variable("ROOKERY_REGION_PUBLIC_KEY", &site.secrets.region_public_key);
+        .variable("ROOKERY_REGION_PUBLIC_KEY", &site.secrets.region_public_key)
+        .variable("ROOKERY_STREAM_ACCOUNT", site.authority.tenants_account())
+        .variable(
+            "ROOKERY_STREAM_SIGNING_KEY_FILE",
+            secret_file(site, authority::SIGNING_KEY_FILE).display(),
+        );
     common(site, with_egress(launch))
 }
 
@@ -105,6 +111,10 @@ fn common(site: &Site, launch: Launch) -> anyhow::Result<Launch> {
         .variable("ROOKERY_REGION", REGION)
         .variable("ROOKERY_DATABASE_URL_FILE", secret_file(site, "database-url").display())
         .variable("ROOKERY_NATS_URL", site.nats_url()?)
+        .variable(
+            "ROOKERY_NATS_CREDENTIALS_FILE",
+            secret_file(site, authority::SERVICES_FILE).display(),
+        )
         .variable("ROOKERY_S3_ENDPOINT", site.http_url("s3")?)
         .variable("ROOKERY_S3_BUCKET", BUCKET)
         .variable(

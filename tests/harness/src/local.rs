@@ -39,7 +39,11 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         Command::Test { filter } => test::run(&filter).await,
         Command::Statements => statements::record().await,
         Command::Coverage => coverage::write(&read_results()?),
-        Command::Bench { name, messages } => bench::run(name, messages).await,
+        Command::Bench {
+            name,
+            messages,
+            development,
+        } => bench::run(name, messages, development).await,
         Command::Status => status::run(&local),
         Command::Logs { name, follow } => status::logs(&local, name.as_deref(), follow),
         Command::Down { wipe } => down::run(&local, wipe).await,

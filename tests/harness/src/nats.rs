@@ -3,6 +3,8 @@
 //! `sync_interval: always` is what the reliability of the stack is measured with: the server's default syncs every two minutes and
 //! acknowledges at once (Jepsen's report on NATS 2.12.1).
 
+pub mod authority;
+
 use std::process::Command;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -30,10 +32,12 @@ pub fn prepare(site: &Site) -> anyhow::Result<()> {
         "# Written by Rookery's local stack at every start.\n\
          listen: \"127.0.0.1:{port}\"\n\
          server_name: \"rookery-local\"\n\
-         jetstream {{\n  store_dir: \"{store}\"\n  # Acknowledged means on the disk.\n  sync_interval: always\n}}\n",
+         jetstream {{\n  store_dir: \"{store}\"\n  # Acknowledged means on the disk.\n  sync_interval: always\n}}\n{authority}",
         port = site.port("nats")?,
         store = store.display(),
+        authority = site.authority.server_configuration()?,
     );
+    site.authority.write_services_file(&site.directory)?;
     write_private(&configuration_file(site), &configuration)
 }
 

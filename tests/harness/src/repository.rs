@@ -82,11 +82,11 @@ pub async fn build_programs(profile: Profile) -> anyhow::Result<()> {
     cargo(&["build", "--bins"], profile.arguments(), &[]).await
 }
 
-/// Builds what a measured stack consists of besides its worker, as it is released.
+/// Builds what a measured stack consists of besides its worker.
 ///
 /// # Errors
 /// When something does not compile; the compiler has said why.
-pub async fn build_released_programs() -> anyhow::Result<()> {
+pub async fn build_measured_programs(profile: Profile) -> anyhow::Result<()> {
     let programs = [
         "rookery-gateway",
         "rookery-dispatcher",
@@ -95,7 +95,7 @@ pub async fn build_released_programs() -> anyhow::Result<()> {
         "rookery-webhook-sink",
     ];
     let arguments: Vec<&str> = programs.iter().flat_map(|program| ["--bin", program]).collect();
-    cargo(&["build", "--release"], &arguments, &[]).await
+    cargo(&["build"], &[&arguments, profile.arguments()].concat(), &[]).await
 }
 
 /// Builds the worker that accepts the simulated network's certificate. By itself: see the module's comment.

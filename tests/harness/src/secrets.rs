@@ -62,7 +62,12 @@ impl Secrets {
     }
 }
 
-fn read_or_create(directory: &Directory, name: &str, create: impl FnOnce() -> String) -> anyhow::Result<String> {
+/// One secret, generated when it is missing.
+pub(crate) fn read_or_create(
+    directory: &Directory,
+    name: &str,
+    create: impl FnOnce() -> String,
+) -> anyhow::Result<String> {
     let path = directory.secrets().join(name);
     if path.exists() {
         let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::directory::{Directory, write_private};
+use crate::nats::authority::Authority;
 use crate::ports::free_port;
 use crate::secrets::Secrets;
 
@@ -70,6 +71,8 @@ pub struct Site {
     pub mode: Mode,
     /// Its secrets.
     pub secrets: Secrets,
+    /// Who may do what at its broker.
+    pub authority: Authority,
     /// Where the built programs are.
     pub programs: Programs,
     /// Settings that only tests need.
@@ -94,10 +97,12 @@ impl Site {
             );
         }
         let secrets = Secrets::open(&directory)?;
+        let authority = Authority::open(&directory)?;
         let site = Self {
             directory,
             mode,
             secrets,
+            authority,
             programs,
             tuning,
             ports: Mutex::new(kept.map(|kept| kept.ports).unwrap_or_default()),

@@ -1,9 +1,10 @@
 //! Chats: what a session does with them arrives on the phone, what the phone does arrives here; history and counters.
 
 use anyhow::{Context as _, ensure};
-use harness::network::Phone;
+use harness::network::{MediaKind, Phone};
+use harness::service::Service;
 use harness::wait::{NotYet, wait_for};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use stories::scene::{LinkedSession, PATIENCE};
 use stories::{Scene, Story};
@@ -442,11 +443,49 @@ async fn messages_are_found_by_their_words_and_counted(story: &Story) -> anyhow:
 async fn a_person_is_erased(story: &Story) -> anyhow::Result<()> {
     let scene = Scene::of(story).await?;
     let (session, contact, _) = acquainted(&scene).await?;
+    let file = b"A picture of Carlos".to_vec();
+    contact
+        .send_file(&session.owner.number, MediaKind::Image, "image/jpeg", file.clone())
+        .await?;
+    let messages = format!("/v1/sessions/{}/messages", session.id);
+    let media = wait_for("the picture to be stored", PATIENCE, async || {
+        let listed = get(&scene, &format!("{messages}?type=image")).await?;
+        let image = &listed["data"][0]["image"];
+        match image["media_id"].as_str() {
+            Some(media) if image["status"] == "stored" => Ok(format!("/v1/media/{media}")),
+            _ => Err(NotYet::because(listed.to_string())),
+        }
+    })
+    .await?;
+    let answer = scene.api.get(&format!("{media}/content")).send().await?.expect(302)?;
+    let link = answer
+        .header("location")
+        .context("a redirect leads somewhere")?
+        .to_owned();
+    let read = async || anyhow::Ok(harness::http::client()?.get(&link).send().await?);
+    ensure!(read().await?.bytes().await? == file, "the bucket has another file");
+    let found = get(&scene, &format!("{messages}?search=morning")).await?;
+    ensure!(found["data"][0]["text"]["body"] == "Good morning", "{found}");
+
     let path = format!("/v1/sessions/{}/contacts/{}/data", session.id, contact.number);
     let erased: Value = scene.api.delete(&path).ok().await?.json()?;
-    ensure!(erased["messages"] == 1 && erased["chats"] == 1, "{erased}");
-    let left = get(&scene, &format!("/v1/sessions/{}/messages", session.id)).await?;
-    ensure!(left["data"] == json!([]), "{left}");
+    ensure!(
+        erased["messages"] == 2 && erased["files"] == 1 && erased["chats"] == 1 && erased["more"] == false,
+        "{erased}"
+    );
+    for path in [
+        messages.clone(),
+        format!("{messages}?search=morning"),
+        format!("/v1/sessions/{}/contacts", session.id),
+        format!("/v1/sessions/{}/chats", session.id),
+    ] {
+        let left = get(&scene, &path).await?.to_string();
+        ensure!(
+            !left.contains(&contact.number) && !left.contains(&contact.lid) && !left.contains("Good morning"),
+            "{path}: {left}"
+        );
+    }
+    scene.api.get(&media).send().await?.expect(404)?;
     let events = scene.api.events().await?;
     for event in events {
         let text = event.data.to_string();
@@ -455,5 +494,14 @@ async fn a_person_is_erased(story: &Story) -> anyhow::Result<()> {
             "{text}"
         );
     }
-    Ok(())
+    // A worker deletes objects when it starts, and every minute.
+    scene.stop(Service::Worker(1), PATIENCE).await?;
+    scene.start(Service::Worker(1)).await?;
+    wait_for("the object to be deleted", PATIENCE, async || {
+        match read().await?.status() {
+            StatusCode::NOT_FOUND => Ok(()),
+            status => Err(NotYet::because(status.to_string())),
+        }
+    })
+    .await
 }

@@ -153,7 +153,6 @@ async fn a_message_in_a_group_is_read_by_phone_and_baileys_and_answered_by_both(
         .api
         .send_text_and_wait(&session.id, &group, "Hello everybody", PATIENCE)
         .await?;
-    ensure!(sent.status == "sent", "{sent:?}");
     let read = bruno
         .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
         .await?;

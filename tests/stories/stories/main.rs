@@ -1,5 +1,6 @@
 //! Every story, by theme.
 
+mod administration;
 mod chats;
 mod gateway;
 mod groups;
@@ -10,6 +11,7 @@ mod messages;
 mod newsletters;
 mod operating;
 mod pairing;
+mod panel;
 mod people;
 mod safety;
 mod scenarios;
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
         webhooks::stories(),
         gateway::stories(),
         operating::stories(),
+        administration::stories(),
+        panel::stories(),
         takeover::stories(),
         trouble::stories(),
         safety::stories(),

@@ -30,7 +30,6 @@ async fn a_message_goes_out_and_the_answer_comes_back_as_a_signed_webhook(story:
         .api
         .send_text_and_wait(&session.id, &contact.number, "Hello", PATIENCE)
         .await?;
-    ensure!(sent.status == "sent", "{sent:?}");
     let read = contact
         .first_message(PATIENCE, |message| message.id == sent.wa_message_id)
         .await?;

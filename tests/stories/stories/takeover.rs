@@ -11,6 +11,7 @@ use harness::network::{LedgerEntry, Phone};
 use harness::process::Process;
 use harness::service::Service;
 use harness::wait::{NotYet, wait_for};
+use serde_json::Value;
 use stories::scene::PATIENCE;
 use stories::{LinkedSession, Scene, Story};
 
@@ -152,6 +153,22 @@ async fn events_have_no_gap_and_no_stale_epoch(scene: &Scene, session: &LinkedSe
     Ok(())
 }
 
+async fn the_operator_sees_the_takeover(scene: &Scene, session: &LinkedSession) -> anyhow::Result<()> {
+    let cluster: Value = scene.admin.get("/v1/cluster").ok().await?.json()?;
+    let takeover = &cluster["takeovers"][0];
+    ensure!(
+        takeover["session_id"] == session.id.as_str() && takeover["from"] != takeover["to"],
+        "{cluster}"
+    );
+    let holder = cluster["workers"].as_array().and_then(|workers| {
+        workers
+            .iter()
+            .find(|worker| worker["id"] == takeover["to"] && worker["alive"] == true)
+    });
+    ensure!(holder.is_some_and(|worker| worker["sessions"] == 1), "{cluster}");
+    Ok(())
+}
+
 async fn a_holder_killed_while_fifty_messages_are_queued_loses_none_and_doubles_none(
     story: &Story,
 ) -> anyhow::Result<()> {
@@ -178,6 +195,7 @@ async fn a_holder_killed_while_fifty_messages_are_queued_loses_none_and_doubles_
     scene.wait_for_status(&session.id, "connected").await?;
     let (now, _) = holder(&scene, &session).await?;
     ensure!(now != number, "the killed worker cannot hold it");
+    the_operator_sees_the_takeover(&scene, &session).await?;
     events_have_no_gap_and_no_stale_epoch(&scene, &session).await
 }
 

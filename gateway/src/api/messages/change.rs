@@ -66,7 +66,7 @@ pub(super) struct PinRequest {
     responses((status = 202, description = "The edit is durable and will be sent: a message of the type `edit`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has the edit (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn edit_message(
     State(app): State<App>,
     call: Call,
@@ -98,7 +98,7 @@ pub(super) async fn edit_message(
     responses((status = 202, description = "The deletion is durable and will be sent: a message of the type `revoke`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has the deletion (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn revoke_message(
     State(app): State<App>,
     call: Call,
@@ -116,7 +116,7 @@ pub(super) async fn revoke_message(
     responses((status = 202, description = "The reaction is durable and will be sent: a message of the type `reaction`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has the reaction (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn react_to_message(
     State(app): State<App>,
     call: Call,
@@ -144,7 +144,7 @@ pub(super) async fn react_to_message(
     responses((status = 202, description = "This is durable and will be sent: a message of the type `reaction`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has it (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn take_reaction_back(
     State(app): State<App>,
     call: Call,
@@ -163,7 +163,7 @@ pub(super) async fn take_reaction_back(
     responses((status = 202, description = "The pin is durable and will be sent: a message of the type `pin`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has the pin (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn pin_message(
     State(app): State<App>,
     call: Call,
@@ -190,7 +190,7 @@ pub(super) async fn pin_message(
     responses((status = 202, description = "This is durable and will be sent: a message of the type `pin`.", body = AcceptedMessage),
               (status = 200, description = "WhatsApp has it (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "message_not_found", "session_not_paired",
-        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused"]))))]
+        "session_not_started", "session_not_connected", "not_on_whatsapp", "message_refused", "quota_exceeded"]))))]
 pub(super) async fn unpin_message(
     State(app): State<App>,
     call: Call,

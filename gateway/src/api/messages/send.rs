@@ -13,6 +13,7 @@ use shared::command::Command;
 use shared::content::Content;
 use shared::ids::{CommandId, MessageId, SessionId};
 use shared::message::{Message, MessageContext, MessageDetails, MessageState, MessageStatus};
+use shared::problem::Code;
 use shared::store::TenantTransaction;
 use shared::store::sessions::Session;
 use utoipa::ToSchema;
@@ -33,6 +34,7 @@ use crate::openapi::{IdempotencyHeader, PreferHeader};
 use crate::operate;
 use crate::outcome::{self, OutcomeWatch};
 use crate::problem::Problem;
+use crate::quota::{self, Quota};
 
 pub(crate) type Call = SessionCall<SendMessages>;
 
@@ -64,7 +66,7 @@ pub(super) struct AcceptedMessage {
               (status = 200, description = "WhatsApp has the message (with `Prefer: wait`).", body = Message)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
         "session_not_connected", "not_on_whatsapp", "message_refused", "media_not_found", "media_too_large", "unsupported_media",
-        "url_forbidden"]))))]
+        "url_forbidden", "quota_exceeded"]))))]
 pub(crate) async fn send_message(
     State(app): State<App>,
     call: Call,
@@ -113,7 +115,13 @@ pub(super) async fn submit(
         Some(_) => Some(OutcomeWatch::open(app, id).await),
         None => None,
     };
-    let answer = promptly(accept(app, call, submission, id)).await?;
+    let answer = match promptly(accept(app, call, submission, id)).await {
+        Err(problem) if problem.code() == Code::QuotaExceeded => {
+            quota::announce(app, call.tenant.tenant, Quota::MessagesPerDay).await;
+            return Err(problem);
+        }
+        other => other?,
+    };
     let Some((patience, watch)) = prefer.wait.zip(watch) else {
         return Ok(answer.into_response());
     };

@@ -1,18 +1,13 @@
 //! `POST /v1/sessions`.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use chrono::Utc;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::credentials::Credentials;
 use shared::dialect::Dialect;
-use shared::event::EventType;
-use shared::event::tenant::{QuotaReached, TenantEvent};
-use shared::ids::{SessionId, TenantId};
+use shared::ids::SessionId;
 use shared::problem::Code;
 use shared::session::{Goal, SessionSettings};
 use shared::store::TenantTransaction;
@@ -32,9 +27,7 @@ use crate::http::checks::Checks;
 use crate::idempotency::{Admission, Answer, Work};
 use crate::openapi::IdempotencyHeader;
 use crate::problem::Problem;
-
-/// A used-up quota is told to webhooks at most so often.
-const QUOTA_QUIET: Duration = Duration::from_secs(3_600);
+use crate::quota::{self, Quota};
 
 /// A session to be created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -126,7 +119,7 @@ pub(crate) async fn create_session(
     let proxy = settings::accept(&mut submission.body.settings, app.egress())?;
     let answer = match promptly(create(&app, &call, submission, proxy)).await {
         Err(problem) if problem.code() == Code::QuotaExceeded => {
-            announce_quota(&app, call.tenant).await;
+            quota::announce(&app, call.tenant, Quota::Sessions).await;
             return Err(problem);
         }
         other => other?,
@@ -237,34 +230,6 @@ async fn insert(
         webhook,
     };
     Ok(Answer::json(StatusCode::CREATED, &created)?.showing_secret(shows_secret))
-}
-
-/// Tells the tenant's webhooks that its quota is used up, at most once an hour. The refusal says it too, so this is tried once.
-async fn announce_quota(app: &App, tenant: TenantId) {
-    let announced = promptly(async {
-        let limit = app
-            .store()
-            .tenant(tenant)
-            .await?
-            .quotas()
-            .await?
-            .unwrap_or_default()
-            .sessions;
-        let data = QuotaReached {
-            quota: "sessions".to_owned(),
-            limit: limit.unwrap_or_default().into(),
-        };
-        let event = TenantEvent::new(app.region(), tenant, EventType::TenantQuota, Utc::now(), &data)
-            .map_err(Problem::internal)?;
-        Ok(app.store().announce(tenant, &event, QUOTA_QUIET).await?)
-    })
-    .await;
-    match announced {
-        Ok(_) => app.relay().hint(subject::webhook_hint(app.region())),
-        Err(problem) => {
-            tracing::warn!(%tenant, code = problem.code().as_str(), "nobody was told that a quota is used up");
-        }
-    }
 }
 
 /// Requires that the tenant's quota has room for one more session, and keeps it free until the commit.

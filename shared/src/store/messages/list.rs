@@ -12,10 +12,15 @@ use crate::ids::{MessageId, SessionId};
 use crate::message::Message;
 use crate::store::{StoreError, TenantTransaction};
 
-/// Newest messages that a search looks through one by one, before it goes back step by step.
+/// Newest messages of a session, and of a chat, that a search looks through one by one: they fill the page when the word is common.
 const LOOKED_THROUGH: i64 = 500;
-/// How far a search goes back step by step, in days: a common word fills its page from the newest partitions, a rare one is looked up quickly in all.
-const SEARCH_STEPS: [i64; 3] = [31, 93, 366];
+const LOOKED_THROUGH_IN_CHAT: i64 = 2_000;
+/// How much further than before a search goes back with each look into the index of words, and how often before it takes all that is left. What was found
+/// in the span before did not fill a page, so about this many pages are found in the next one, however common the word is.
+const FURTHER: u64 = 20;
+const LOOKS: u32 = 2;
+/// The least span of time, in milliseconds, from which a search goes further: messages of one moment say nothing about how many there are in an hour.
+const LEAST_SPAN: u64 = 3_600_000;
 /// How much later than its author's clock says a message may have reached us and still be found by that time: it waited for an offline session. What came
 /// earlier than its clock says is found within the same span.
 const CLOCKS_APART: TimeDelta = TimeDelta::days(1);
@@ -60,10 +65,14 @@ fn id_at(moment: DateTime<Utc>) -> Uuid {
     Uuid::from_u128(u128::from(millis & 0xFFFF_FFFF_FFFF) << 80)
 }
 
-/// When an id was made.
-fn time_of(id: Uuid) -> DateTime<Utc> {
-    let millis = i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX);
-    DateTime::from_timestamp_millis(millis).unwrap_or_else(Utc::now)
+/// When an id was made, in milliseconds.
+fn milliseconds(id: Uuid) -> u64 {
+    u64::try_from(id.as_u128() >> 80).unwrap_or(u64::MAX)
+}
+
+/// The least id of the moment that is `span` milliseconds before that of `id`.
+fn earlier(id: Uuid, span: u64) -> Uuid {
+    Uuid::from_u128(u128::from(milliseconds(id).saturating_sub(span)) << 80)
 }
 
 impl TenantTransaction {
@@ -182,7 +191,7 @@ impl TenantTransaction {
     }
 
     /// Unread messages of all chats. The newest ones are in the chats that were active last, so a page needs no more chats than messages, besides those
-    /// whose newest message lies on an earlier page.
+    /// whose newest message lies on an earlier page. `CASE` and not `COALESCE`: below a policy, only the former may be looked up in an index.
     async fn unread_messages(
         &mut self,
         session: SessionId,
@@ -200,7 +209,8 @@ impl TenantTransaction {
              CROSS JOIN LATERAL (
                  SELECT * FROM message
                  WHERE session_id = $1 AND tenant_id = $2 AND chat = known.jid AND NOT from_me
-                   AND id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000') AND id >= $3 AND id < $4
+                   AND id > CASE WHEN known.read_until IS NULL THEN '00000000-0000-0000-0000-000000000000' ELSE known.read_until END
+                   AND id >= $3 AND id < $4
                    AND CASE WHEN $5::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $5 END AND ($6::boolean IS NULL OR from_me = $6)
                    AND ($7::timestamptz IS NULL OR sent_at >= $7) AND ($8::timestamptz IS NULL OR sent_at < $8)
                  ORDER BY session_id DESC, chat DESC, id DESC LIMIT $9) message
@@ -218,6 +228,9 @@ impl TenantTransaction {
     }
 
     /// Messages with certain words.
+    ///
+    /// First the newest messages are looked through, which is enough for a word that is common. Otherwise the index of words is asked for spans of time that
+    /// grow: it answers all that it finds in a span, so a span must not hold thousands.
     async fn search(
         &mut self,
         session: SessionId,
@@ -227,34 +240,90 @@ impl TenantTransaction {
         between: Between,
         limit: i64,
     ) -> Result<Vec<MessageRow>, StoreError> {
-        let query = sqlx::query_scalar!("SELECT message_query($1, $2)", session.uuid, text)
-            .fetch_one(&mut *self.transaction)
-            .await?;
-        let Some(query) = query else { return Ok(Vec::new()) };
-        let newest = self.newest_with(session, filter, &query, chat, between, limit).await?;
-        let full = usize::try_from(limit).unwrap_or(usize::MAX);
-        if newest.len() >= full {
-            return Ok(newest);
+        // Until the transaction ends, `message_found` shows what contains these words.
+        let query = sqlx::query_scalar!(
+            r#"SELECT set_config('rookery.words', COALESCE(message_query($1, $2), ''), true) AS "query!""#,
+            session.uuid,
+            text
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        if query.is_empty() {
+            return Ok(Vec::new());
         }
-        let mut found: Vec<MessageRow> = Vec::new();
-        let mut step = between;
-        let newest_time = time_of(between.upper).min(Utc::now());
-        let ends = SEARCH_STEPS
-            .iter()
-            .map(|days| id_at(newest_time - TimeDelta::days(*days)));
-        for lower in ends.chain([Uuid::nil()]) {
-            step.lower = lower.max(between.lower);
+        let looked_through = if chat.is_some() {
+            LOOKED_THROUGH_IN_CHAT
+        } else {
+            LOOKED_THROUGH
+        };
+        let ids = self.newest_ids(session, chat, between, looked_through).await?;
+        let (Some(newest), Some(oldest)) = (ids.first().copied(), ids.last().copied()) else {
+            return Ok(Vec::new());
+        };
+        let seen = Between {
+            lower: oldest,
+            upper: between.upper,
+        };
+        let mut found = self.newest_with(session, filter, &query, chat, seen, limit).await?;
+        let full = usize::try_from(limit).unwrap_or(usize::MAX);
+        if found.len() >= full || i64::try_from(ids.len()).unwrap_or(i64::MAX) < looked_through {
+            return Ok(found);
+        }
+        let mut span = (milliseconds(newest) - milliseconds(oldest)).max(LEAST_SPAN);
+        let mut upper = oldest;
+        for look in 0..=LOOKS {
+            span = span.saturating_mul(FURTHER);
+            let lower = if look == LOOKS {
+                between.lower
+            } else {
+                earlier(oldest, span).max(between.lower)
+            };
             let wanted = limit - i64::try_from(found.len()).unwrap_or(limit);
-            found.extend(self.indexed_with(session, filter, &query, chat, step, wanted).await?);
-            if found.len() >= full || step.lower == between.lower {
+            let step = Between { lower, upper };
+            found.extend(self.indexed_with(session, filter, chat, step, wanted).await?);
+            if found.len() >= full || lower <= between.lower {
                 break;
             }
-            step.upper = step.lower;
+            upper = lower;
         }
         Ok(found)
     }
 
-    /// Looks through the newest messages.
+    /// The ids of the newest messages of a session, or of a chat, newest first.
+    async fn newest_ids(
+        &mut self,
+        session: SessionId,
+        chat: Option<&str>,
+        between: Between,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        let Some(chat) = chat else {
+            return Ok(sqlx::query_scalar!(
+                "SELECT id FROM message WHERE session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4 ORDER BY session_id DESC, id DESC LIMIT $5",
+                session.uuid,
+                self.tenant.0,
+                between.lower,
+                between.upper,
+                limit
+            )
+            .fetch_all(&mut *self.transaction)
+            .await?);
+        };
+        Ok(sqlx::query_scalar!(
+            "SELECT id FROM message WHERE session_id = $1 AND tenant_id = $2 AND chat = $3 AND id >= $4 AND id < $5
+             ORDER BY session_id DESC, chat DESC, id DESC LIMIT $6",
+            session.uuid,
+            self.tenant.0,
+            chat,
+            between.lower,
+            between.upper,
+            limit
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?)
+    }
+
+    /// Looks through messages one by one.
     async fn newest_with(
         &mut self,
         session: SessionId,
@@ -265,6 +334,8 @@ impl TenantTransaction {
         limit: i64,
     ) -> Result<Vec<MessageRow>, StoreError> {
         let from_me = if filter.unread { Some(false) } else { filter.from_me };
+        // The words are without the session that stands before each.
+        let run = longest_run(&query.replace(&session.uuid.to_string(), " "));
         if let Some(chat) = chat {
             return Ok(messages!(
                 self,
@@ -272,7 +343,7 @@ impl TenantTransaction {
                        WHERE session_id = $1 AND tenant_id = $2 AND chat = $3 AND id >= $4 AND id < $5
                        ORDER BY session_id DESC, chat DESC, id DESC LIMIT $6) message
                  LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
-                 WHERE message_words(message.session_id, message.type, message.content) @@ $7::text::tsquery
+                 WHERE strpos(lower(message.content::text), $13) > 0 AND message_words(message.session_id, message.type, message.content) @@ $7::text::tsquery
                    AND CASE WHEN $8::text IS NULL THEN message.type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE message.type = $8 END AND ($9::boolean IS NULL OR message.from_me = $9)
                    AND ($10::timestamptz IS NULL OR sent_at >= $10) AND ($11::timestamptz IS NULL OR sent_at < $11)
                  ORDER BY message.id DESC LIMIT $12",
@@ -281,13 +352,14 @@ impl TenantTransaction {
                 chat,
                 between.lower,
                 between.upper,
-                LOOKED_THROUGH,
+                LOOKED_THROUGH_IN_CHAT,
                 query,
                 filter.kind,
                 from_me,
                 filter.since,
                 filter.until,
-                limit
+                limit,
+                run
             ));
         }
         Ok(messages!(
@@ -295,7 +367,7 @@ impl TenantTransaction {
             "FROM (SELECT * FROM message
                    WHERE session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4 ORDER BY id DESC LIMIT $5) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
-             WHERE message_words(message.session_id, message.type, message.content) @@ $6::text::tsquery
+             WHERE strpos(lower(message.content::text), $13) > 0 AND message_words(message.session_id, message.type, message.content) @@ $6::text::tsquery
                AND CASE WHEN $7::text IS NULL THEN message.type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE message.type = $7 END AND ($8::boolean IS NULL OR message.from_me = $8)
                AND ($9::timestamptz IS NULL OR sent_at >= $9) AND ($10::timestamptz IS NULL OR sent_at < $10)
                AND (NOT $12 OR message.id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000'))
@@ -311,47 +383,45 @@ impl TenantTransaction {
             filter.since,
             filter.until,
             limit,
-            filter.unread
+            filter.unread,
+            run
         ))
     }
 
-    /// Searches a span of time. The index of words serves connections that see everybody; under row-level security the planner may not use it, because
-    /// matching words is not leakproof, and reads the session's messages of that span instead.
+    /// Asks the index of words for a span of time. See the migration of the search for why `message_found` and not `message`.
     async fn indexed_with(
         &mut self,
         session: SessionId,
         filter: &MessageFilter,
-        query: &str,
         chat: Option<&str>,
         between: Between,
         limit: i64,
     ) -> Result<Vec<MessageRow>, StoreError> {
         let from_me = if filter.unread { Some(false) } else { filter.from_me };
-        // `MATERIALIZED`: otherwise the limit would tempt the planner to read the session's messages in order instead.
+        // `MATERIALIZED`: otherwise the limit would tempt the planner to read the session's messages in order instead, and so would the session inside. Each
+        // word has its session in front, so nothing of another session is found.
         Ok(messages!(
             self,
             "FROM (WITH found AS MATERIALIZED (
-                       SELECT * FROM message
-                       WHERE message_words(session_id, type, content) @@ $5::text::tsquery AND strpos(lower(content::text), $13) > 0 AND session_id = $1 AND tenant_id = $2 AND id >= $3 AND id < $4
-                         AND ($6::text IS NULL OR chat = $6) AND CASE WHEN $7::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $7 END AND ($8::boolean IS NULL OR from_me = $8)
-                         AND ($9::timestamptz IS NULL OR sent_at >= $9) AND ($10::timestamptz IS NULL OR sent_at < $10))
-                   SELECT * FROM found) message
+                       SELECT * FROM message_found
+                       WHERE id >= $3 AND id < $4
+                         AND ($5::text IS NULL OR chat = $5) AND CASE WHEN $6::text IS NULL THEN type NOT IN ('reaction', 'edit', 'revoke', 'pin', 'keep', 'poll_vote', 'event_response') ELSE type = $6 END AND ($7::boolean IS NULL OR from_me = $7)
+                         AND ($8::timestamptz IS NULL OR sent_at >= $8) AND ($9::timestamptz IS NULL OR sent_at < $9))
+                   SELECT * FROM found WHERE session_id = $1 AND tenant_id = $2) message
              LEFT JOIN chat known ON known.session_id = message.session_id AND known.jid = message.chat
-             WHERE NOT $12 OR message.id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000')
-             ORDER BY message.id DESC LIMIT $11",
+             WHERE NOT $11 OR message.id > COALESCE(known.read_until, '00000000-0000-0000-0000-000000000000')
+             ORDER BY message.id DESC LIMIT $10",
             session.uuid,
             self.tenant.0,
             between.lower,
             between.upper,
-            query,
             chat,
             filter.kind,
             from_me,
             filter.since,
             filter.until,
             limit,
-            filter.unread,
-            longest_run(filter.search.as_deref().unwrap_or_default())
+            filter.unread
         ))
     }
 }

@@ -2,18 +2,17 @@
 //!
 //! The plans are kept in `tests/harness/plans`, so that a change of one shows in a review.
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
+use shared::ids::MessageId;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use uuid::Uuid;
 
-use super::released_stack;
 use crate::client::Api;
 use crate::progress::{heading, say, step};
 use crate::report::{Table, quantile};
@@ -32,10 +31,8 @@ const SESSIONS: usize = 100;
 /// How often each question is asked, after some that are not counted.
 const ASKED: usize = 200;
 const WARM_UP: usize = 20;
-
-pub(super) async fn run(folder: &Path, messages: u64) -> anyhow::Result<()> {
-    measure(released_stack(folder)?, messages).await
-}
+/// What everything else is compared with.
+const ONE_ROW: &str = "one message by its id";
 
 /// Loads, asks and writes the plans.
 ///
@@ -43,7 +40,7 @@ pub(super) async fn run(folder: &Path, messages: u64) -> anyhow::Result<()> {
 /// When something cannot be started, loaded or asked.
 pub async fn measure(stack: StackBuilder, messages: u64) -> anyhow::Result<()> {
     heading("The read model");
-    let stack = stack.start().await?;
+    let stack = stack.workers(0).dispatchers(0).start().await?;
     let admin = stack.gateway(1)?;
     let tenant = admin.create_tenant("Load").await?;
     let api = admin.create_key(&tenant).await?;
@@ -94,12 +91,16 @@ async fn places(pool: &PgPool, load: &Load) -> anyhow::Result<Vec<Uuid>> {
     Ok(rows)
 }
 
+/// Asks every question often and prints how long the answers took. How fast the machine is shows in the first row, the read of one row by its key in the
+/// same way: every other time is printed as a multiple of it too.
 async fn ask(api: &Api, session: &str, places: &[Uuid], messages: u64) -> anyhow::Result<()> {
     let base = format!("/v1/sessions/{session}");
     let huge = format!("{base}/chats/{HUGE_CHAT}/messages?limit=50");
     let [common, rare, rarest] = WORDS;
+    let one = places.first().map(|place| MessageId(*place)).context("a message")?;
     let same = |path: String| vec![path];
     let questions = [
+        (ONE_ROW, same(format!("{base}/messages/{one}"))),
         ("newest page of the huge chat", same(huge.clone())),
         (
             "pages deep inside the huge chat",
@@ -129,9 +130,21 @@ async fn ask(api: &Api, session: &str, places: &[Uuid], messages: u64) -> anyhow
             "search for what is not there",
             same(format!("{base}/messages?search=nowhere")),
         ),
+        (
+            "search for one message",
+            same(format!("{base}/messages?search={}", messages / 20 * 10)),
+        ),
         ("statistics of 30 days", same(format!("{base}/statistics"))),
     ];
-    let mut table = Table::new(&["question", "p50 (ms)", "p99 (ms)", "rows"]);
+    let mut one_row = None;
+    let mut table = Table::new(&[
+        "question",
+        "p50 (ms)",
+        "p99 (ms)",
+        "p50 : one row",
+        "p99 : one row",
+        "rows",
+    ]);
     for (name, paths) in questions {
         let mut times = Vec::with_capacity(ASKED);
         let mut rows = 0;
@@ -141,17 +154,17 @@ async fn ask(api: &Api, session: &str, places: &[Uuid], messages: u64) -> anyhow
             if number >= WARM_UP {
                 times.push(start.elapsed());
             }
-            rows = answer["data"].as_array().map_or(0, Vec::len);
+            rows = answer["data"].as_array().map_or(1, Vec::len);
         }
         times.sort_unstable();
-        let milliseconds = |share| -> anyhow::Result<String> {
-            let time: Duration = quantile(&times, share).context("nothing was asked")?;
-            Ok(format!("{:.2}", time.as_secs_f64() * 1_000.0))
-        };
+        let [middle, slowest] = [0.5, 0.99].map(|share| quantile(&times, share).unwrap_or_default().as_secs_f64());
+        let [one_middle, one_slowest] = *one_row.get_or_insert([middle, slowest]);
         table.row([
             name.to_owned(),
-            milliseconds(0.5)?,
-            milliseconds(0.99)?,
+            format!("{:.2}", middle * 1_000.0),
+            format!("{:.2}", slowest * 1_000.0),
+            format!("{:.1}", middle / one_middle),
+            format!("{:.1}", slowest / one_slowest),
             rows.to_string(),
         ]);
     }

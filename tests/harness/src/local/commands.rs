@@ -54,6 +54,9 @@ pub enum Command {
         /// How many messages `read-model` loads; 10,000,000 if not said.
         #[arg(long)]
         messages: Option<u64>,
+        /// Measure `read-model` with programs that are built quickly and are slower themselves: the database does most of its work.
+        #[arg(long)]
+        development: bool,
     },
     /// Show what runs.
     Status,

@@ -8,6 +8,7 @@ use futures::future::try_join_all;
 
 use super::Local;
 use crate::directory::{Directory, write_private};
+use crate::nats::authority;
 use crate::ports;
 use crate::process::Process;
 use crate::progress::{heading, line, say, step};
@@ -158,6 +159,10 @@ fn write_environment(site: &Site) -> anyhow::Result<()> {
         format!("ROOKERY_WEBHOOK_SINK_URL={}", site.http_url("webhook-sink")?),
         format!("DATABASE_URL={}", site.database_url()?),
         format!("NATS_URL={}", site.nats_url()?),
+        format!(
+            "NATS_CREDS={}",
+            site.directory.secrets().join(authority::SERVICES_FILE).display()
+        ),
         format!("S3_ENDPOINT={}", site.http_url("s3")?),
         format!("S3_BUCKET={BUCKET}"),
         format!("S3_ACCESS_KEY_ID={}", site.secrets.s3_access_key),

@@ -53,7 +53,7 @@ impl Load {
         .await?;
         step("chats and counters", self.summarise(pool)).await?;
         step("the planner's figures", async {
-            for table in ["message", "chat", "message_statistic"] {
+            for table in ["message", "message_found", "chat", "message_statistic"] {
                 sqlx::query(AssertSqlSafe(format!("VACUUM ANALYZE {table}")))
                     .execute(pool)
                     .await?;
@@ -66,11 +66,11 @@ impl Load {
     /// Gives every month of the last year a partition of its own, as if they had been made when they came.
     async fn make_months(&self, pool: &PgPool) -> anyhow::Result<()> {
         sqlx::raw_sql(AssertSqlSafe(format!(
-            "ALTER TABLE message DETACH PARTITION message_past;
+            "ALTER TABLE message_found DETACH PARTITION message_past;
              DO $$
              DECLARE month timestamptz := date_trunc('month', now(), 'UTC') - interval '{MONTHS} months';
              BEGIN
-                 EXECUTE format('ALTER TABLE message ATTACH PARTITION message_past FOR VALUES FROM (MINVALUE) TO (%L)', uuid_at(month));
+                 EXECUTE format('ALTER TABLE message_found ATTACH PARTITION message_past FOR VALUES FROM (MINVALUE) TO (%L)', uuid_at(month));
                  WHILE month < date_trunc('month', now(), 'UTC') LOOP
                      PERFORM make_partition('message', month, month + interval '1 month', 'YYYYMM');
                      month := month + interval '1 month';

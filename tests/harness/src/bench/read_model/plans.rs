@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, PgPool, Row as _};
 use uuid::Uuid;
 
-use super::load::{HUGE_CHAT, Load};
+use super::load::{HUGE_CHAT, Load, WORDS};
 
 /// A question, by a piece of its statement that no other has, and the values that are asked with.
 #[derive(Debug, Clone)]
@@ -16,6 +16,10 @@ pub struct Question {
     pub name: &'static str,
     pieces: &'static [&'static str],
     values: String,
+    tenant: Uuid,
+    session: Uuid,
+    /// What is searched for; empty where nothing is.
+    words: &'static str,
 }
 
 /// The questions that must stay fast however much is stored.
@@ -24,46 +28,56 @@ pub fn questions(load: &Load, deep: Uuid) -> Vec<Question> {
     let session = load.sessions.first().copied().unwrap_or_default();
     let (tenant, jid) = (load.tenant, format!("{HUGE_CHAT}@s.whatsapp.net"));
     let (least, most) = (Uuid::nil(), Uuid::max());
-    let of_chat =
-        |upper: Uuid| format!("'{session}', '{tenant}', '{jid}', '{least}', '{upper}', NULL, NULL, NULL, NULL, 51");
-    let chat_pieces: &[&str] = &["chat = $3 AND id >= $4", "message.answers", "LIMIT $10"];
+    let [common, .., rarest] = WORDS;
+    let question = |name, pieces, rest: &str| Question {
+        name,
+        pieces,
+        values: format!("'{session}', '{tenant}', {rest}"),
+        tenant,
+        session,
+        words: "",
+    };
+    let chat: &[&str] = &["chat = $3 AND id >= $4", "message.answers", "LIMIT $10"];
+    let of_chat = |upper: Uuid| format!("'{jid}', '{least}', '{upper}', NULL, NULL, NULL, NULL, 51");
+    let between = format!("'{least}', '{most}'");
     vec![
+        question("newest-page-of-a-chat", chat, &of_chat(most)),
+        question("page-deep-inside-a-chat", chat, &of_chat(deep)),
+        question(
+            "unread-messages",
+            &["UNION ALL", "unread_count > 0 AND activity >= $4"],
+            &format!("{between}, NULL, NULL, NULL, NULL, 51"),
+        ),
+        question(
+            "search-through-the-newest",
+            &[
+                "strpos(lower(message.content::text), $13)",
+                "id < $4 ORDER BY id DESC LIMIT $5",
+            ],
+            &format!("{between}, 500, '''{session}{common}'':*', NULL, NULL, NULL, NULL, 51, false, '{common}'"),
+        ),
         Question {
-            name: "newest-page-of-a-chat",
-            pieces: chat_pieces,
-            values: of_chat(most),
+            words: rarest,
+            ..question(
+                "search-by-the-index-of-words",
+                &["WITH found AS MATERIALIZED"],
+                &format!("{between}, NULL, NULL, NULL, NULL, NULL, 51, false"),
+            )
         },
-        Question {
-            name: "page-deep-inside-a-chat",
-            pieces: chat_pieces,
-            values: of_chat(deep),
-        },
-        Question {
-            name: "unread-messages",
-            pieces: &["UNION ALL", "unread_count > 0 AND activity >= $4"],
-            values: format!("'{session}', '{tenant}', '{least}', '{most}', NULL, NULL, NULL, NULL, 51"),
-        },
-        Question {
-            name: "search-by-the-index-of-words",
-            pieces: &["WITH found AS MATERIALIZED"],
-            values: format!(
-                "'{session}', '{tenant}', '{least}', '{most}', '''{session}zebra'':*', NULL, NULL, NULL, NULL, NULL, 51, false, 'zebra'"
-            ),
-        },
-        Question {
-            name: "list-of-chats",
-            pieces: &[
+        question(
+            "list-of-chats",
+            &[
                 "FROM (SELECT * FROM chat",
                 "OR (unread_count > 0 OR marked_unread) = $7",
                 "LIMIT $8",
             ],
-            values: format!("'{session}', '{tenant}', '{most}', NULL, NULL, NULL, NULL, 51"),
-        },
-        Question {
-            name: "list-of-unread-chats",
-            pieces: &["AND (unread_count > 0 OR marked_unread)\n", "LIMIT $7"],
-            values: format!("'{session}', '{tenant}', '{most}', NULL, NULL, NULL, 51"),
-        },
+            &format!("'{most}', NULL, NULL, NULL, NULL, 51"),
+        ),
+        question(
+            "list-of-unread-chats",
+            &["AND (unread_count > 0 OR marked_unread)\n", "LIMIT $7"],
+            &format!("'{most}', NULL, NULL, NULL, 51"),
+        ),
     ]
 }
 
@@ -87,8 +101,8 @@ impl Question {
         found.pop().context("there is one")
     }
 
-    /// How the database answers it when it does not know the values beforehand, as a statement that is asked often. With `small` it reads whole tables only
-    /// where no index would do, however few rows there are.
+    /// How the database answers the tenant when it does not know the values beforehand, as a statement that is asked often. With `small` it reads whole
+    /// tables only where no index would do, however few rows there are.
     ///
     /// # Errors
     /// When the statement is not recorded or the database refuses it.
@@ -99,22 +113,31 @@ impl Question {
             "SET plan_cache_mode = force_generic_plan".to_owned(),
             format!("SET enable_seqscan = {}", if small { "off" } else { "on" }),
             "DEALLOCATE ALL".to_owned(),
+            format!("SET rookery.tenant = '{}'", self.tenant),
+            format!(
+                "SELECT set_config('rookery.words', COALESCE(message_query('{}', '{}'), ''), false)",
+                self.session, self.words
+            ),
             format!("PREPARE question AS {statement}"),
+            // What is read for the first time is not what matters.
+            format!("EXECUTE question ({})", self.values),
         ] {
             sqlx::raw_sql(AssertSqlSafe(preparation))
                 .execute(&mut *connection)
                 .await?;
         }
         let explain = format!(
-            "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) EXECUTE question ({})",
+            "EXPLAIN (ANALYZE, BUFFERS, COSTS OFF, TIMING OFF) EXECUTE question ({})",
             self.values
         );
         let rows = sqlx::raw_sql(AssertSqlSafe(explain))
             .fetch_all(&mut *connection)
             .await?;
-        sqlx::raw_sql("RESET plan_cache_mode; RESET enable_seqscan; DEALLOCATE ALL")
-            .execute(&mut *connection)
-            .await?;
+        sqlx::raw_sql(
+            "RESET plan_cache_mode; RESET enable_seqscan; RESET rookery.tenant; RESET rookery.words; DEALLOCATE ALL",
+        )
+        .execute(&mut *connection)
+        .await?;
         let lines = rows
             .iter()
             .map(|row| row.try_get::<String, _>(0))
