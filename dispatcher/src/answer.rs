@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     Status,
     /// Our own fault: no signing secret could be opened, or the request could not be built. Nothing was sent.
     Signing,
+    /// Our own fault too: something that the webhook's format shows could not be read. Nothing was sent.
+    Translation,
 }
 
 impl Failure {
@@ -44,6 +46,7 @@ impl Failure {
             Self::Response => "response",
             Self::Status => "status",
             Self::Signing => "signing",
+            Self::Translation => "translation",
         }
     }
 
@@ -52,7 +55,7 @@ impl Failure {
         match self {
             Self::Status | Self::Response => true,
             // Nothing was sent, so nothing is known about the endpoint.
-            Self::Signing => true,
+            Self::Signing | Self::Translation => true,
             Self::Dns | Self::ForbiddenAddress | Self::Connect | Self::Tls | Self::Timeout => false,
         }
     }
@@ -76,6 +79,18 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// Nothing was sent: there was nothing to say, or something could not be read.
+    pub(crate) fn unsent(failure: Option<Failure>) -> Self {
+        Self {
+            started_at: Utc::now(),
+            duration: Duration::ZERO,
+            status: None,
+            failure,
+            retry_after: None,
+            body: Vec::new(),
+        }
+    }
+
     /// What becomes of the delivery that had `earlier` attempts before this one. `random` is uniform in 0..1.
     pub(crate) fn settlement(&self, schedule: &Schedule, earlier: usize, random: f64) -> Settlement {
         if self.failure.is_none() {

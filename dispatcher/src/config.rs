@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser};
 use shared::config::{
-    DatabaseOptions, EgressOptions, NatsOptions, OperationsOptions, RegionOptions, RegionSecretOptions,
+    BucketOptions, DatabaseOptions, EgressOptions, NatsOptions, OperationsOptions, RegionOptions, RegionSecretOptions,
     ShutdownOptions, TelemetryOptions,
 };
 
@@ -29,6 +29,9 @@ pub struct Config {
     /// The operations endpoint.
     #[command(flatten)]
     pub operations: OperationsOptions,
+    /// The bucket, for webhooks that carry files. Without one they tell of files without their bytes.
+    #[command(flatten)]
+    pub bucket: BucketOptions,
     /// Where webhooks may lead.
     #[command(flatten)]
     pub egress: EgressOptions,

@@ -26,6 +26,7 @@ use crate::metrics::{self, Outcome};
 use crate::request::Subject;
 use crate::schedule::Schedule;
 use crate::sender::Sender;
+use crate::translation::Translator;
 
 /// A leased delivery with everything that its attempt needs.
 #[derive(Debug)]
@@ -54,6 +55,7 @@ pub(crate) struct Deliverer {
     store: Store,
     broker: Broker,
     sender: Sender,
+    translator: Translator,
     schedule: Schedule,
     shutdown: Shutdown,
     /// Leases of attempts that are under way.
@@ -62,11 +64,19 @@ pub(crate) struct Deliverer {
 
 impl Deliverer {
     /// Nothing is under way. `schedule` is that of webhooks without their own.
-    pub(crate) fn new(store: Store, broker: Broker, sender: Sender, schedule: Schedule, shutdown: Shutdown) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        broker: Broker,
+        sender: Sender,
+        translator: Translator,
+        schedule: Schedule,
+        shutdown: Shutdown,
+    ) -> Self {
         Self {
             store,
             broker,
             sender,
+            translator,
             schedule,
             shutdown,
             unsettled: Mutex::default(),
@@ -87,10 +97,15 @@ impl Deliverer {
             event_type: &delivery.event_type,
             session: delivery.session,
         };
-        let answer = self
-            .sender
-            .attempt(&delivery.target, subject, delivery.body.clone())
-            .await;
+        let answer = match self.translator.told(delivery.target.format, &delivery.body).await {
+            Ok(Some(body)) => self.sender.attempt(&delivery.target, subject, body).await,
+            Ok(None) => Answer::unsent(None),
+            Err(error) => {
+                let error = format!("{:#}", anyhow::Error::from(error));
+                tracing::warn!(delivery.id = %delivery.lease.delivery, error, "an event cannot be told yet");
+                Answer::unsent(Some(Failure::Translation))
+            }
+        };
         delivery.slot.answered(answer.failure.is_none_or(Failure::answered));
         let settlement = match &delivery.target.retry_schedule {
             Some(own) => answer.settlement(&Schedule::from_seconds(own), delivery.attempts, rand::random()),

@@ -165,6 +165,7 @@ mod tests {
             sessions: sessions.map(|sessions| sessions.iter().map(|session| session.uuid).collect()),
             headers: serde_json::json!({}),
             retry_schedule: None,
+            format: shared::dialect::WebhookFormat::Rookery,
             enabled: true,
             secrets: Vec::new(),
         }

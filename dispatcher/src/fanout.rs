@@ -236,6 +236,9 @@ impl Fanout {
                 continue;
             };
             for target in listeners.wanting(event.session, &event.event_type) {
+                if !event.is_told_in(target.format) {
+                    continue;
+                }
                 let slot = if self.shutdown.is_stopping() {
                     None
                 } else {

@@ -1,6 +1,7 @@
 //! Events as they come from the broker, checked so thoroughly that everything behind this module can rely on them.
 
 use bytes::Bytes;
+use shared::dialect::WebhookFormat;
 use shared::event::Envelope;
 use shared::ids::{EventId, Region, SessionId, TenantId};
 use shared::subject;
@@ -55,6 +56,12 @@ impl IncomingEvent {
             event_type: envelope.event_type,
             body: payload.clone(),
         })
+    }
+
+    /// Whether a webhook of this format says anything about it.
+    pub(crate) fn is_told_in(&self, format: WebhookFormat) -> bool {
+        format == WebhookFormat::Rookery
+            || serde_json::from_slice::<Envelope>(&self.body).is_ok_and(|envelope| format.tells(&envelope))
     }
 
     /// The envelope as text.

@@ -124,6 +124,7 @@ mod tests {
             sessions: None,
             headers: serde_json::json!({}),
             retry_schedule: None,
+            format: shared::dialect::WebhookFormat::Rookery,
             enabled: true,
             secrets: vec![SealedSecret {
                 id,

@@ -29,6 +29,7 @@ mod request;
 mod schedule;
 mod sender;
 mod signature;
+mod translation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ use anyhow::Context as _;
 use futures::{FutureExt as _, StreamExt as _};
 use metrics_exporter_prometheus::PrometheusHandle;
 use shared::broker::Broker;
+use shared::bucket::Bucket;
 use shared::egress::Policy;
 use shared::ids::DispatcherId;
 use shared::lifecycle::Shutdown;
@@ -54,6 +56,7 @@ use crate::fanout::Fanout;
 use crate::keyring::Keyring;
 use crate::schedule::Schedule;
 use crate::sender::Sender;
+use crate::translation::Translator;
 
 /// So long giving back leases may take at the very end.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -79,10 +82,13 @@ pub async fn run(config: Config, metrics: PrometheusHandle, shutdown: Shutdown) 
         .context("cannot set up the HTTP client")?;
     let capacity = Capacity::new(options.delivery_concurrency, options.endpoint_concurrency);
     let directory = Arc::new(Directory::new(store.clone()));
+    let bucket = config.bucket.s3_bucket.as_ref().map(|_| Bucket::new(&config.bucket));
+    let translator = Translator::new(store.clone(), bucket.transpose()?);
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
         broker.clone(),
         sender,
+        translator,
         Schedule::from_seconds(&options.retry_schedule),
         shutdown.clone(),
     ));

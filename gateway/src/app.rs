@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::key_ring::{self, KeyRing};
 use crate::auth::password::Passwords;
 use crate::config::{Configuration, LimitOptions};
+use crate::dialect::doors::Doors;
 use crate::media::Files;
 use crate::relay::{self, Relay};
 use crate::streams::Streams;
@@ -52,6 +53,7 @@ struct Parts {
     event_stream_permits: Arc<Semaphore>,
     base64_permits: Arc<Semaphore>,
     files: Files,
+    doors: Doors,
     streams: Option<Streams>,
 }
 
@@ -98,6 +100,7 @@ impl App {
             event_stream_permits: Arc::new(Semaphore::new(config.limits.max_event_streams)),
             base64_permits: Arc::new(Semaphore::new(MOST_BASE64)),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
+            doors: Doors::new(&config.dialects)?,
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
@@ -214,6 +217,12 @@ impl App {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.0.files
+    }
+
+    /// Where the dialects are served.
+    #[must_use]
+    pub fn doors(&self) -> &Doors {
+        &self.0.doors
     }
 
     /// What signs credentials for reading events from NATS itself, if the operator wants that.

@@ -58,6 +58,10 @@ impl Caller {
                 "The request carries no API key: Authorization: Bearer KEY, or X-Api-Key: KEY.",
             ));
         };
+        Self::of_key(key, app).await
+    }
+
+    async fn of_key(key: SecretString, app: &App) -> Result<Self, Problem> {
         let identity = if api_key::matches(app.admin_key(), key.expose_secret()) {
             Identity::Operator
         } else {
@@ -75,7 +79,7 @@ fn unauthorized(detail: &str) -> Problem {
 }
 
 /// The key in the request's headers. A key in the URL is never looked for: URLs end up in logs.
-fn presented_key(headers: &HeaderMap) -> Option<SecretString> {
+pub(crate) fn presented_key(headers: &HeaderMap) -> Option<SecretString> {
     let text = match headers.get(AUTHORIZATION) {
         Some(value) => {
             let (scheme, key) = value.to_str().ok()?.trim().split_once(' ')?;
@@ -96,7 +100,7 @@ fn key_of_a_websocket(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// What the query says about a tenant, unread: only the operator may say anything.
-fn tenant_parameters(parts: &Parts) -> Vec<String> {
+pub(crate) fn tenant_parameters(parts: &Parts) -> Vec<String> {
     parameters::pairs(&parts.uri)
         .filter(|(name, _)| name == parameters::TENANT)
         .map(|(_, value)| value)
@@ -202,18 +206,53 @@ async fn existing_tenant(app: &App, tenant: TenantId) -> Result<(), Problem> {
         .ok_or_else(|| Problem::not_found(Code::TenantNotFound))
 }
 
-impl<P: Permission> FromRequestParts<App> for TenantCall<P> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let caller = Caller::identify(&parts.headers, app).await?;
-        let tenant = tenant_of(&caller, &tenant_parameters(parts), P::ANY_OF, app).await?;
+impl<P: Permission> TenantCall<P> {
+    async fn admit(caller: Caller, named: &[String], app: &App) -> Result<Self, Problem> {
+        let tenant = tenant_of(&caller, named, P::ANY_OF, app).await?;
         tracing::Span::current().record("tenant.id", tracing::field::display(tenant));
         Ok(Self {
             tenant,
             caller,
             permission: PhantomData,
         })
+    }
+
+    /// A call with a key that came in another way than the canonical API's: the dialects'. `named`: the tenants that the request names.
+    ///
+    /// # Errors
+    /// As for a request of the canonical API.
+    pub async fn of_key(key: SecretString, named: &[String], app: &App) -> Result<Self, Problem> {
+        Self::admit(Caller::of_key(key, app).await?, named, app).await
+    }
+
+    /// The same call on one session.
+    ///
+    /// # Errors
+    /// [`Code::RegionUnavailable`], or [`Code::SessionNotFound`] when the key may not touch the session.
+    pub fn on(self, session: SessionId, app: &App) -> Result<SessionCall<P>, Problem> {
+        tracing::Span::current().record("session.id", tracing::field::display(session));
+        if session.region != app.region() {
+            return Err(Problem::new(
+                Code::RegionUnavailable,
+                format!(
+                    "The session belongs to the region {}, which this gateway cannot reach.",
+                    session.region
+                ),
+            ));
+        }
+        if !self.may_touch(session) {
+            return Err(Problem::not_found(Code::SessionNotFound));
+        }
+        Ok(SessionCall { tenant: self, session })
+    }
+}
+
+impl<P: Permission> FromRequestParts<App> for TenantCall<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let caller = Caller::identify(&parts.headers, app).await?;
+        Self::admit(caller, &tenant_parameters(parts), app).await
     }
 }
 
@@ -232,20 +271,7 @@ impl<P: Permission> FromRequestParts<App> for SessionCall<P> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let tenant = TenantCall::<P>::from_request_parts(parts, app).await?;
         let Id(session) = Id::<SessionId>::from_request_parts(parts, app).await?;
-        tracing::Span::current().record("session.id", tracing::field::display(session));
-        if session.region != app.region() {
-            return Err(Problem::new(
-                Code::RegionUnavailable,
-                format!(
-                    "The session belongs to the region {}, which this gateway cannot reach.",
-                    session.region
-                ),
-            ));
-        }
-        if !tenant.may_touch(session) {
-            return Err(Problem::not_found(Code::SessionNotFound));
-        }
-        Ok(Self { tenant, session })
+        tenant.on(session, app)
     }
 }
 

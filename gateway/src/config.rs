@@ -12,7 +12,9 @@ use shared::config::{
     BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
     ShutdownOptions, TelemetryOptions, secret,
 };
+use shared::dialect::Dialect;
 
+use crate::dialect::doors::DialectHost;
 use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
@@ -55,6 +57,9 @@ pub struct Configuration {
     /// Where webhooks and proxies may lead.
     #[command(flatten)]
     pub egress: EgressOptions,
+    /// Where the dialects are served.
+    #[command(flatten)]
+    pub dialects: DialectOptions,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: TelemetryOptions,
@@ -94,6 +99,19 @@ impl AdminOptions {
         }
         Ok(key)
     }
+}
+
+/// Where the dialects are served, besides `/compat/DIALECT`, where all of them always are.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Dialects")]
+pub struct DialectOptions {
+    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium or multisession. Rookery's own
+    /// routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
+    #[arg(long, env = "ROOKERY_ROOT_DIALECT")]
+    pub root_dialect: Option<Dialect>,
+    /// Dialects that are served at the root of hosts of their own: crm.example.com=premium,… There they come before Rookery's own routes, except /v1.
+    #[arg(long, env = "ROOKERY_DIALECT_HOSTS", value_delimiter = ',')]
+    pub dialect_hosts: Vec<DialectHost>,
 }
 
 /// Credentials with which tenants read their events from NATS itself. Needs a NATS server with decentralised authentication.
@@ -224,6 +242,26 @@ mod tests {
             );
         }
         assert!(admin(&"k".repeat(32)).is_ok());
+    }
+
+    #[test]
+    fn a_dialect_that_does_not_exist_or_a_host_that_is_none_stops_the_start() {
+        let parse =
+            |argument: &str| Configuration::try_parse_from(["rookery-gateway", "--region-public-key=key", argument]);
+        let config = parse("--dialect-hosts=crm.example.com=premium,Old.Example.com=chatlink").unwrap();
+        assert_eq!(config.dialects.dialect_hosts[1].host, "old.example.com");
+        assert_eq!(config.dialects.dialect_hosts[1].dialect, Dialect::Chatlink);
+        for (argument, named) in [
+            ("--root-dialect=klingon", "ROOT_DIALECT"),
+            ("--dialect-hosts=crm.example.com", "DIALECT_HOSTS"),
+            ("--dialect-hosts=crm.example.com=klingon", "DIALECT_HOSTS"),
+            ("--dialect-hosts=https://crm.example.com=premium", "DIALECT_HOSTS"),
+            ("--dialect-hosts==premium", "DIALECT_HOSTS"),
+        ] {
+            let error = parse(argument).unwrap_err().to_string();
+            let flag = named.to_lowercase().replace('_', "-");
+            assert!(error.contains(&flag), "{argument}: {error}");
+        }
     }
 
     #[test]

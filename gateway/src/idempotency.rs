@@ -6,6 +6,8 @@
 
 mod sealed;
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -29,6 +31,8 @@ pub struct Idempotency {
     pub key: String,
     /// SHA-256 of method, path and body.
     pub fingerprint: [u8; 32],
+    /// For so long a repeat is the same request; `None`: as long as the answer is kept.
+    pub window: Option<Duration>,
 }
 
 /// A JSON answer, fresh or stored.
@@ -110,7 +114,11 @@ impl Work {
     ) -> Result<Admission, Problem> {
         let mut transaction = app.store().tenant(tenant).await?;
         let state = match &idempotency {
-            Some(idempotency) => transaction.take_idempotency_key(&idempotency.key).await?,
+            Some(idempotency) => {
+                transaction
+                    .take_idempotency_key(&idempotency.key, idempotency.window)
+                    .await?
+            }
             None => IdempotencyKeyState::Fresh,
         };
         if state == IdempotencyKeyState::Fresh {

@@ -13,6 +13,7 @@
 //! | the routes and their use cases | [`api`], documented by [`openapi`] and [`docs`] |
 //! | request → command | [`intake`] |
 //! | command → broker, after the commit | [`relay`] |
+//! | older APIs, translated into the same use cases | [`dialect`] |
 //! | files on their way in | [`media`] |
 //! | a quota that is used up | [`quota`] |
 //! | credentials for reading events from NATS itself | [`streams`] |
@@ -26,6 +27,7 @@ pub mod auth;
 pub mod bell;
 pub mod config;
 pub mod database;
+pub mod dialect;
 pub mod docs;
 pub mod http;
 pub mod idempotency;
@@ -68,7 +70,9 @@ pub fn router(app: App) -> Router {
     let limit = from_fn_with_state(app.clone(), middleware::limit);
     let (routes, mut document) = documented_routes(|routes| routes.route_layer(limit)).split_for_parts();
     openapi::complete(&mut document);
-    routes
+    let doors = app.doors().clone();
+    let router = routes
+        .merge(dialect::routes(&app))
         .merge(docs::routes(document, app.region()))
         .merge(panel::routes())
         .fallback(middleware::route_not_found)
@@ -76,7 +80,8 @@ pub fn router(app: App) -> Router {
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(from_fn(unread::read_to_end))
         .layer(from_fn(middleware::observe))
-        .with_state(app)
+        .with_state(app);
+    doors.in_front_of(router)
 }
 
 /// Starts a gateway: returns once it serves, goes on until `shutdown`.

@@ -12,6 +12,7 @@
 //! | [`query`]: what is asked of a holder | [`egress`]: requests to URLs from outside |
 //! | [`problem`]: what went wrong | [`config`], [`telemetry`], [`operations`], [`lifecycle`]: being a process |
 //! | [`seal`], [`api_key`], [`user`], [`credentials`]: secrets and who has them | |
+//! | [`dialect`]: older APIs that are served too | |
 
 pub mod address;
 pub mod api_key;
@@ -23,6 +24,7 @@ pub mod command;
 pub mod config;
 pub mod content;
 pub mod credentials;
+pub mod dialect;
 pub mod egress;
 pub mod event;
 pub mod group;
@@ -32,6 +34,7 @@ pub mod message;
 pub mod operation;
 pub mod operations;
 pub mod problem;
+pub mod qr;
 pub mod query;
 pub mod seal;
 pub mod session;

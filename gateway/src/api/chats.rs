@@ -3,9 +3,9 @@
 //! What is shown comes from the read model. What is changed goes to WhatsApp as an operation of the session and comes back from there: the read model
 //! follows when WhatsApp has taken it.
 
-mod actions;
+pub(crate) mod actions;
 mod list;
-mod update;
+pub(crate) mod update;
 
 use std::collections::HashMap;
 
@@ -74,7 +74,11 @@ impl<S: Send + Sync> FromRequestParts<S> for ChatAddress {
 }
 
 /// Reads one chat of a session that the caller has been checked for.
-async fn find(transaction: &mut TenantTransaction, session: SessionId, chat: &Address) -> Result<Chat, Problem> {
+pub(crate) async fn find(
+    transaction: &mut TenantTransaction,
+    session: SessionId,
+    chat: &Address,
+) -> Result<Chat, Problem> {
     transaction
         .chat(session, chat)
         .await?

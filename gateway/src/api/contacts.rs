@@ -4,7 +4,7 @@
 //! when a client asks for it; what comes of that is written by the holder, never here.
 
 mod change;
-mod check;
+pub(crate) mod check;
 mod details;
 mod list;
 mod path;

@@ -1,7 +1,7 @@
 //! `/v1/sessions/{id}/groups`: the account's groups, their members, settings and invitations.
 
-mod invites;
-mod list;
+pub(crate) mod invites;
+pub(crate) mod list;
 mod manage;
 mod participants;
 mod picture;

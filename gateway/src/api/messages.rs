@@ -6,8 +6,8 @@ mod list;
 mod marks;
 pub(crate) mod media;
 mod preview;
-mod request;
-mod send;
+pub(crate) mod request;
+pub(crate) mod send;
 mod shape;
 
 pub(crate) use send::wa_message_id;

@@ -1,14 +1,14 @@
 //! `/v1/sessions`: WhatsApp accounts linked to us as companion devices.
 
-mod create;
+pub(crate) mod create;
 mod list;
 mod pairing_code;
-mod qr;
-mod remove;
+pub(crate) mod qr;
+pub(crate) mod remove;
 mod settings;
 mod status;
 mod update;
-mod verbs;
+pub(crate) mod verbs;
 
 use axum::Json;
 use axum::extract::State;
@@ -60,7 +60,7 @@ pub struct SessionPath {
 pub struct SessionObject {
     /// Its id; names the region that serves it.
     #[schema(value_type = String, example = "ses_local_06egk3n2g8v6f9d8h2q7c1t0b4")]
-    id: SessionId,
+    pub(crate) id: SessionId,
     /// Its name, for people.
     name: String,
     /// What it is.

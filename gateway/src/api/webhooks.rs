@@ -1,7 +1,7 @@
 //! `/v1/webhooks`: where a tenant's events are delivered, and operating the deliveries.
 
 mod deliveries;
-mod manage;
+pub(crate) mod manage;
 mod replay;
 mod rotate_secret;
 mod secret;
@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use secrecy::ExposeSecret as _;
 use serde::Serialize;
+use shared::dialect::WebhookFormat;
 use shared::ids::{SessionId, WebhookId};
 use shared::problem::Code;
 use shared::store::TenantTransaction;
@@ -73,6 +74,8 @@ pub struct WebhookObject {
     retry_schedule: Option<Vec<i32>>,
     /// Whether deliveries may overtake each other.
     ordering: DeliveryOrdering,
+    /// In whose words deliveries are written.
+    format: WebhookFormat,
     /// Whether anything is delivered.
     enabled: bool,
     /// Why it was disabled, if Rookery did it.
@@ -94,6 +97,7 @@ impl From<Webhook> for WebhookObject {
             headers: settings.headers,
             retry_schedule: settings.retry_schedule,
             ordering: settings.ordering,
+            format: settings.format,
             enabled: settings.enabled,
             disabled_reason: webhook.disabled_reason,
             created_at: webhook.created_at.into(),
@@ -148,6 +152,7 @@ pub(crate) async fn create_for_session(
         headers: BTreeMap::new(),
         retry_schedule: None,
         ordering: DeliveryOrdering::None,
+        format: WebhookFormat::Rookery,
         enabled: true,
     };
     create_with_secret(app, transaction, &settings, &WebhookSecret::generate()).await

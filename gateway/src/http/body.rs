@@ -88,6 +88,7 @@ impl<T: DeserializeOwned> Submission<T> {
         let idempotency = key.map(|key| Idempotency {
             key,
             fingerprint: fingerprint(&parts.method, parts.uri.path(), &bytes),
+            window: None,
         });
         Ok(Self {
             body: parse(&bytes)?,

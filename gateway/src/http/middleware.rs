@@ -13,11 +13,21 @@ use tracing::Instrument as _;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::dialect;
 use crate::metrics;
 use crate::problem::{self, Problem};
 
 /// The header that carries a request's id both ways.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A problem whose answer is written already, in a dialect's words; kept for the log.
+#[derive(Debug, Clone)]
+pub struct Told(pub Problem);
+
+/// The routes of the API and of the dialects, as opposed to those that machines ask all day.
+fn is_api(route: &str) -> bool {
+    route.starts_with("/v1/") || route.starts_with("/compat/")
+}
 
 /// The outermost layer: gives the request an id, runs it, renders its problem, logs one line and counts it.
 pub async fn observe(request: Request, next: Next) -> Response {
@@ -66,6 +76,9 @@ fn request_id(headers: &HeaderMap) -> String {
 
 /// Writes a problem's body, now that the request's id is known.
 fn render_problem(response: &mut Response, id: &str) -> Option<Problem> {
+    if let Some(Told(problem)) = response.extensions_mut().remove::<Told>() {
+        return Some(problem);
+    }
     let mut problem = response.extensions_mut().remove::<Problem>();
     if problem.is_none() && response.status() == StatusCode::NOT_FOUND {
         // From a service that does not know our problems (the documentation's files).
@@ -87,7 +100,7 @@ fn set_headers(response: &mut Response, id: &str, route: &str) {
         headers.insert(REQUEST_ID, value);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if route.starts_with("/v1/") {
+    if is_api(route) {
         headers
             .entry(CACHE_CONTROL)
             .or_insert(HeaderValue::from_static("no-store"));
@@ -97,7 +110,7 @@ fn set_headers(response: &mut Response, id: &str, route: &str) {
 fn log(route: &str, status: StatusCode, duration_ms: f64, problem: Option<&Problem>) {
     let status = status.as_u16();
     let Some(problem) = problem else {
-        if route.starts_with("/v1/") {
+        if is_api(route) {
             tracing::info!(http.status = status, duration_ms, "request");
         } else {
             // Machines ask for health and metrics all day.
@@ -153,7 +166,7 @@ pub async fn limit(State(app): State<App>, request: Request, next: Next) -> Resp
     let moves_file = request
         .extensions()
         .get::<MatchedPath>()
-        .is_some_and(|route| route.as_str().starts_with("/v1/media"));
+        .is_some_and(|route| route.as_str().starts_with("/v1/media") || dialect::moves_file(route.as_str()));
     let time = match moves_file {
         true => app.limits().media_time(),
         false => app.limits().request_time(),

@@ -222,7 +222,10 @@ async fn make(
 }
 
 /// Notes a file whose object is stored.
-async fn keep(
+///
+/// # Errors
+/// The database's problem.
+pub(crate) async fn keep(
     app: &App,
     tenant: TenantId,
     (media, key, described): (MediaId, String, Described),

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{Store, StoreError};
+use crate::dialect::WebhookFormat;
 use crate::ids::{DeliveryId, DispatcherId, EventId, SessionId, TenantId, WebhookId};
 
 /// Where and how the deliveries of one webhook go.
@@ -32,6 +33,8 @@ pub struct Target {
     pub headers: serde_json::Value,
     /// Seconds before each further attempt; `None`: the dispatcher's schedule.
     pub retry_schedule: Option<Vec<i32>>,
+    /// In whose words they are written.
+    pub format: WebhookFormat,
     /// Whether it takes deliveries.
     pub enabled: bool,
     /// The secrets that sign, the newest first.
@@ -175,7 +178,7 @@ impl Store {
 
     async fn read_targets(&self, tenants: &[Uuid], webhooks: &[Uuid]) -> Result<Vec<Target>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT id, tenant_id, url, events, sessions, headers, retry_schedule, enabled,
+            r#"SELECT id, tenant_id, url, events, sessions, headers, retry_schedule, format, enabled,
                       ARRAY(SELECT secret.id FROM webhook_secret AS secret
                             WHERE secret.webhook_id = webhook.id AND (secret.expires_at IS NULL OR secret.expires_at > now())
                             ORDER BY secret.created_at DESC, secret.id DESC) AS "secret_ids!",
@@ -190,7 +193,7 @@ impl Store {
         .await?;
         let targets = rows.into_iter().map(|row| {
             let secrets = row.secret_ids.into_iter().zip(row.secrets);
-            Target {
+            Ok(Target {
                 webhook: WebhookId(row.id),
                 tenant: TenantId(row.tenant_id),
                 url: row.url,
@@ -198,11 +201,15 @@ impl Store {
                 sessions: row.sessions,
                 headers: row.headers,
                 retry_schedule: row.retry_schedule,
+                format: row.format.parse().map_err(|_| StoreError::Corrupt {
+                    table: "webhook",
+                    column: "format",
+                })?,
                 enabled: row.enabled,
                 secrets: secrets.map(|(id, sealed)| SealedSecret { id, sealed }).collect(),
-            }
+            })
         });
-        Ok(targets.collect())
+        targets.collect()
     }
 
     /// Records deliveries in one statement. An event that is already recorded for a webhook stays as it is.

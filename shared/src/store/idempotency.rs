@@ -3,6 +3,8 @@
 //! The key's row, the request's effect and the stored answer are one transaction: a gateway that dies in between leaves neither. While that
 //! transaction runs, an advisory lock that ends with it tells a duplicate so.
 
+use std::time::Duration;
+
 use super::{StoreError, TenantTransaction};
 
 /// What is known of an idempotency key.
@@ -28,11 +30,16 @@ pub struct StoredAnswer {
 }
 
 impl TenantTransaction {
-    /// Takes an idempotency key of this tenant for the rest of the transaction, or says what became of it.
+    /// Takes an idempotency key of this tenant for the rest of the transaction, or says what became of it. `window`: an answer that is older is
+    /// forgotten, and the key is new again; `None`: answers live as long as they are kept.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn take_idempotency_key(&mut self, key: &str) -> Result<IdempotencyKeyState, StoreError> {
+    pub async fn take_idempotency_key(
+        &mut self,
+        key: &str,
+        window: Option<Duration>,
+    ) -> Result<IdempotencyKeyState, StoreError> {
         // A statement of its own: what the next one sees must be as of after the lock was granted.
         let locked = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS "locked!""#,
@@ -43,6 +50,16 @@ impl TenantTransaction {
         .await?;
         if !locked {
             return Ok(IdempotencyKeyState::InProgress);
+        }
+        if let Some(window) = window {
+            sqlx::query!(
+                "DELETE FROM idempotency_key WHERE tenant_id = $1 AND key = $2 AND created_at < clock_timestamp() - make_interval(secs => $3)",
+                self.tenant.0,
+                key,
+                window.as_secs_f64()
+            )
+            .execute(&mut *self.transaction)
+            .await?;
         }
         let row = sqlx::query!(
             "SELECT fingerprint, status, body FROM idempotency_key WHERE tenant_id = $1 AND key = $2",

@@ -192,6 +192,26 @@ impl TenantTransaction {
         Ok(())
     }
 
+    /// Our id of the message that stands under WhatsApp's id in a session, the newest one if several have it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn message_of_whatsapp(
+        &mut self,
+        session: SessionId,
+        wa_message_id: &str,
+    ) -> Result<Option<MessageId>, StoreError> {
+        let found = sqlx::query_scalar!(
+            "SELECT id FROM message_identity WHERE session_id = $1 AND tenant_id = $2 AND wa_message_id = $3 ORDER BY id DESC LIMIT 1",
+            session.uuid,
+            self.tenant.0,
+            wa_message_id
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?;
+        Ok(found.map(MessageId))
+    }
+
     /// One message of a session.
     ///
     /// # Errors

@@ -388,13 +388,20 @@ impl TenantTransaction {
         Ok(())
     }
 
-    /// Makes a session invisible; a worker then unlinks and removes it.
+    /// Makes a session invisible, and its names in dialects free; a worker then unlinks and removes it.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
     pub async fn hide_session(&mut self, session: SessionId) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE session SET deleted_at = now() WHERE id = $1 AND tenant_id = $2",
+            session.uuid,
+            self.tenant.0
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM dialect_session WHERE session_id = $1 AND tenant_id = $2",
             session.uuid,
             self.tenant.0
         )

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{StoreError, TenantTransaction};
+use crate::dialect::WebhookFormat;
 use crate::ids::{Region, SessionId, WebhookId};
 use crate::session::words;
 
@@ -36,6 +37,8 @@ pub struct WebhookSettings {
     pub retry_schedule: Option<Vec<i32>>,
     /// Whether deliveries may overtake each other.
     pub ordering: DeliveryOrdering,
+    /// In whose words deliveries are written.
+    pub format: WebhookFormat,
     /// Whether anything is delivered.
     pub enabled: bool,
 }
@@ -63,6 +66,7 @@ struct WebhookRow {
     headers: serde_json::Value,
     retry_schedule: Option<Vec<i32>>,
     ordering: String,
+    format: String,
     enabled: bool,
     disabled_reason: Option<String>,
     created_at: DateTime<Utc>,
@@ -86,6 +90,7 @@ impl WebhookRow {
                 headers: serde_json::from_value(self.headers).map_err(|_| corrupt("headers"))?,
                 retry_schedule: self.retry_schedule,
                 ordering: self.ordering.parse().map_err(|_| corrupt("ordering"))?,
+                format: self.format.parse().map_err(|_| corrupt("format"))?,
                 enabled: self.enabled,
             },
             disabled_reason: self.disabled_reason,
@@ -105,7 +110,7 @@ macro_rules! select_webhooks {
     ($condition:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             WebhookRow,
-            "SELECT id, url, events, sessions, headers, retry_schedule, ordering, enabled, disabled_reason, created_at, updated_at FROM webhook
+            "SELECT id, url, events, sessions, headers, retry_schedule, ordering, format, enabled, disabled_reason, created_at, updated_at FROM webhook
              WHERE tenant_id = $1 AND ($2::uuid[] IS NULL OR sessions <@ $2) AND "
                 + $condition,
             $($argument),*
@@ -122,9 +127,9 @@ impl TenantTransaction {
         let sessions = uuids(settings.sessions.as_deref());
         sqlx::query_as!(
             WebhookRow,
-            "INSERT INTO webhook (id, tenant_id, url, events, sessions, headers, retry_schedule, ordering, enabled)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-             RETURNING id, url, events, sessions, headers, retry_schedule, ordering, enabled, disabled_reason, created_at, updated_at",
+            "INSERT INTO webhook (id, tenant_id, url, events, sessions, headers, retry_schedule, ordering, enabled, format)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+             RETURNING id, url, events, sessions, headers, retry_schedule, ordering, format, enabled, disabled_reason, created_at, updated_at",
             id.0,
             self.tenant.0,
             settings.url,
@@ -133,7 +138,8 @@ impl TenantTransaction {
             super::to_json(&settings.headers)?,
             settings.retry_schedule.as_deref(),
             settings.ordering.as_str(),
-            settings.enabled
+            settings.enabled,
+            settings.format.as_str()
         )
         .fetch_one(&mut *self.transaction)
         .await?
@@ -193,6 +199,45 @@ impl TenantTransaction {
         .collect()
     }
 
+    /// Keeps others from choosing webhooks of a format until the end of the transaction, so that two requests make one webhook.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn lock_webhooks_in_format(&mut self, format: WebhookFormat) -> Result<(), StoreError> {
+        sqlx::query!(
+            r#"SELECT pg_advisory_xact_lock(hashtextextended($1 || ' webhooks ' || $2, 1)) AS "locked!: ()""#,
+            self.tenant.to_string(),
+            format.as_str()
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// The oldest webhook of a format that is for one session alone, or, with `None`, for all of the tenant's.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn webhook_in_format(
+        &mut self,
+        format: WebhookFormat,
+        session: Option<SessionId>,
+        within: Option<&[Uuid]>,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let sessions = session.map(|session| vec![session.uuid]);
+        select_webhooks!(
+            "format = $3 AND sessions IS NOT DISTINCT FROM $4 ORDER BY id LIMIT 1",
+            self.tenant.0,
+            within,
+            format.as_str(),
+            sessions.as_deref()
+        )
+        .fetch_optional(&mut *self.transaction)
+        .await?
+        .map(|row| row.into_webhook(self.region))
+        .transpose()
+    }
+
     /// Replaces everything that a tenant decides about a webhook. Enabling it forgets why it was disabled.
     ///
     /// # Errors
@@ -201,10 +246,10 @@ impl TenantTransaction {
         let sessions = uuids(settings.sessions.as_deref());
         sqlx::query_as!(
             WebhookRow,
-            "UPDATE webhook SET url = $3, events = $4, sessions = $5, headers = $6, retry_schedule = $7, ordering = $8, enabled = $9,
+            "UPDATE webhook SET url = $3, events = $4, sessions = $5, headers = $6, retry_schedule = $7, ordering = $8, enabled = $9, format = $10,
                     disabled_reason = CASE WHEN $9 THEN NULL ELSE disabled_reason END, updated_at = now()
              WHERE id = $1 AND tenant_id = $2
-             RETURNING id, url, events, sessions, headers, retry_schedule, ordering, enabled, disabled_reason, created_at, updated_at",
+             RETURNING id, url, events, sessions, headers, retry_schedule, ordering, format, enabled, disabled_reason, created_at, updated_at",
             id.0,
             self.tenant.0,
             settings.url,
@@ -213,7 +258,8 @@ impl TenantTransaction {
             super::to_json(&settings.headers)?,
             settings.retry_schedule.as_deref(),
             settings.ordering.as_str(),
-            settings.enabled
+            settings.enabled,
+            settings.format.as_str()
         )
         .fetch_one(&mut *self.transaction)
         .await?

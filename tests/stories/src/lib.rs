@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod runner;
+pub mod scenario;
 pub mod scene;
 pub mod story;
 

@@ -14,6 +14,7 @@ mod pairing;
 mod panel;
 mod people;
 mod safety;
+mod scenarios;
 mod statuses;
 mod takeover;
 mod trouble;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         takeover::stories(),
         trouble::stories(),
         safety::stories(),
+        scenarios::stories(),
         local::stories(),
     ];
     stories::runner::run(themes.concat())

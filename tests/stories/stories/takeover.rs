@@ -161,7 +161,9 @@ async fn the_operator_sees_the_takeover(scene: &Scene, session: &LinkedSession) 
         "{cluster}"
     );
     let holder = cluster["workers"].as_array().and_then(|workers| {
-        workers.iter().find(|worker| worker["id"] == takeover["to"] && worker["alive"] == true)
+        workers
+            .iter()
+            .find(|worker| worker["id"] == takeover["to"] && worker["alive"] == true)
     });
     ensure!(holder.is_some_and(|worker| worker["sessions"] == 1), "{cluster}");
     Ok(())

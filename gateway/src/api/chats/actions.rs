@@ -35,7 +35,7 @@ type Call = SessionCall<SendMessages>;
               (status = 202, description = "It is accepted and will be done.", body = OperationAccepted)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "chat_not_found", "session_not_paired", "session_not_started",
         "whatsapp_refused", "timeout"]))))]
-pub(super) async fn read_chat(
+pub(crate) async fn read_chat(
     State(app): State<App>,
     call: Call,
     ChatAddress(chat): ChatAddress,
@@ -153,7 +153,7 @@ pub(super) async fn show_typing(
 /// How much history is asked for.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FetchHistory {
+pub(crate) struct FetchHistory {
     /// How many messages: 1 to 500, 50 if not said.
     count: Option<u32>,
 }
@@ -173,7 +173,7 @@ pub(super) struct HistoryRequested {
               (status = 202, description = "It is accepted and will be done.", body = OperationAccepted)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "chat_not_found", "session_not_paired", "session_not_started",
         "whatsapp_refused", "timeout"]))))]
-pub(super) async fn fetch_history(
+pub(crate) async fn fetch_history(
     State(app): State<App>,
     call: Call,
     ChatAddress(chat): ChatAddress,

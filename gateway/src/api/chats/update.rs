@@ -28,7 +28,7 @@ const TIMERS: [u32; 4] = [0, 86_400, 604_800, 7_776_000];
 /// What is to change about a chat. What is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UpdateChat {
+pub(crate) struct UpdateChat {
     /// Whether it is put away.
     archived: Option<bool>,
     /// Whether it stands at the top.
@@ -87,7 +87,7 @@ fn check(body: &UpdateChat) -> Result<ChatMarks, Problem> {
               (status = 202, description = "It is accepted and will be done.", body = OperationAccepted)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "chat_not_found", "session_not_paired", "session_not_started",
         "whatsapp_refused", "timeout"]))))]
-pub(super) async fn update_chat(
+pub(crate) async fn update_chat(
     State(app): State<App>,
     call: SessionCall<SendMessages>,
     ChatAddress(chat): ChatAddress,

@@ -33,7 +33,7 @@ const LONGEST_MAX_AGE: u32 = 30 * 86_400;
 /// About whom is asked.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CheckContacts {
+pub(crate) struct CheckContacts {
     /// The people, 1 to 500: phone numbers in digits, `…@s.whatsapp.net`, `…@c.us` or `…@lid`.
     #[schema(example = json!(["15550001001", "+1 555 000 1002"]), min_items = 1, max_items = 500)]
     contacts: Vec<String>,
@@ -44,7 +44,7 @@ pub(super) struct CheckContacts {
 
 /// Whether somebody uses WhatsApp.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CheckedContact {
+pub(crate) struct CheckedContact {
     /// As it was asked for.
     #[schema(example = "+1 555 000 1002")]
     input: String,
@@ -63,7 +63,7 @@ pub(super) struct CheckedContact {
 
 /// The answers.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CheckedContacts {
+pub(crate) struct CheckedContacts {
     /// One for each question, in order.
     data: Vec<CheckedContact>,
 }
@@ -74,7 +74,7 @@ pub(super) struct CheckedContacts {
     responses((status = 200, description = "The answers.", body = CheckedContacts)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
         "session_not_connected", "whatsapp_refused"]))))]
-pub(super) async fn check_contacts(
+pub(crate) async fn check_contacts(
     State(app): State<App>,
     call: SessionCall<ReadSessions>,
     submission: Submission<CheckContacts>,

@@ -111,7 +111,7 @@ pub(super) async fn get_invite_info(
 /// An invitation to accept: its code alone, or all that a message of the kind `group_invite` holds.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Joining {
+pub(crate) struct Joining {
     /// The code, or the whole link.
     #[schema(example = "F0oBarB4zQux12345678Ab")]
     code: String,
@@ -163,7 +163,7 @@ fn check(request: Joining) -> Result<GroupOperation, Problem> {
     responses((status = 200, description = "The account is a member, or has asked to become one.", body = JoinedGroup),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn join_group(
+pub(crate) async fn join_group(
     State(app): State<App>,
     call: SessionCall<SendMessages>,
     prefer: Prefer,

@@ -36,7 +36,7 @@ const LONGEST_JID: usize = 64;
 
 /// A place in the list of groups: the last JID seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct GroupPlace(String);
+pub(crate) struct GroupPlace(String);
 
 impl Place for GroupPlace {
     fn to_bytes(&self) -> Vec<u8> {
@@ -53,7 +53,7 @@ impl Place for GroupPlace {
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct ListGroups {
+pub(crate) struct ListGroups {
     /// How many at most: 1 to 100.
     #[serde(default)]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100, default = 50)]
@@ -81,7 +81,7 @@ pub(super) struct ListGroups {
 #[utoipa::path(get, path = "/v1/sessions/{session_id}/groups", tag = "groups", params(SessionPath, ListGroups),
     responses((status = 200, description = "A page of groups.", body = Page<Group>)),
     extensions(("x-problems" = json!(LOOK_UP_PROBLEMS))))]
-pub(super) async fn list_groups(
+pub(crate) async fn list_groups(
     State(app): State<App>,
     call: Call,
     Parameters(list): Parameters<ListGroups>,
@@ -147,7 +147,7 @@ async fn read(app: &App, call: &Call, before: Option<DateTime<Utc>>) -> Result<(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct GetGroup {
+pub(crate) struct GetGroup {
     /// Ask WhatsApp. Without it that is done only for a group of which nothing is recorded.
     #[serde(default)]
     #[param(required = false)]
@@ -158,7 +158,7 @@ pub(super) struct GetGroup {
 #[utoipa::path(get, path = "/v1/sessions/{session_id}/groups/{group_jid}", tag = "groups", params(SessionPath, GroupPath, GetGroup),
     responses((status = 200, description = "The group.", body = Group)),
     extensions(("x-problems" = json!(LOOK_UP_PROBLEMS))))]
-pub(super) async fn get_group(
+pub(crate) async fn get_group(
     State(app): State<App>,
     call: Call,
     GroupJid(group): GroupJid,

@@ -88,6 +88,7 @@ pub(super) async fn upload_media(
     let idempotency = key.map(|key| Idempotency {
         key,
         fingerprint: body::fingerprint(&parts.method, parts.uri.path(), &fingerprint_of(&received)),
+        window: None,
     });
     let object = received.key.clone();
     match promptly(keep(&app, &call, idempotency, received)).await {

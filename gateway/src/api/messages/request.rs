@@ -24,7 +24,7 @@ const LIFETIMES: [u32; 4] = [0, 86_400, 604_800, 7_776_000];
 /// A message to send.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SendRequest {
+pub(crate) struct SendRequest {
     /// Whom it is for: a phone number in digits, `…@s.whatsapp.net`, `…@c.us`, `…@lid` or a group's `…@g.us`. Needed for everything but kinds that are about
     /// another message: `reaction`, `poll_vote` and `event_response` go where that one is.
     #[schema(example = "15550001001")]
@@ -83,7 +83,7 @@ pub(super) struct SendRequest {
 /// A kind of message that can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum MessageKind {
+pub(crate) enum MessageKind {
     /// Text.
     Text,
     /// A picture.
@@ -123,7 +123,7 @@ pub(super) enum MessageKind {
 /// The content of a text message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TextBody {
+pub(crate) struct TextBody {
     /// What it says: 1 to 65,536 characters.
     #[schema(example = "Hello")]
     body: String,
@@ -139,7 +139,7 @@ pub(super) struct TextBody {
 /// A vote in a poll; it replaces the account's earlier one.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PollVoteBody {
+pub(crate) struct PollVoteBody {
     /// Our id of the poll.
     #[schema(value_type = String)]
     message_id: MessageId,
@@ -150,7 +150,7 @@ pub(super) struct PollVoteBody {
 /// An answer to an invitation.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventResponseBody {
+pub(crate) struct EventResponseBody {
     /// Our id of the invitation.
     #[schema(value_type = String)]
     message_id: MessageId,
@@ -165,7 +165,7 @@ pub(super) struct EventResponseBody {
 /// What one can answer to an invitation.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum EventAnswer {
+pub(crate) enum EventAnswer {
     /// Yes.
     Going,
     /// No.
@@ -177,7 +177,7 @@ pub(super) enum EventAnswer {
 /// An emoji on another message.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReactionBody {
+pub(crate) struct ReactionBody {
     /// Our id of the other message.
     #[schema(value_type = String)]
     message_id: MessageId,
@@ -188,7 +188,7 @@ pub(super) struct ReactionBody {
 /// Another message to pass on.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ForwardBody {
+pub(crate) struct ForwardBody {
     /// Our id of any message of the session.
     #[schema(value_type = String)]
     message_id: MessageId,
@@ -197,7 +197,7 @@ pub(super) struct ForwardBody {
 /// The message that is answered.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ContextBody {
+pub(crate) struct ContextBody {
     /// Our id of it.
     #[schema(value_type = String, example = "msg_06egk3n2g8v6f9d8h2q7c1t0b4")]
     message_id: MessageId,

@@ -36,7 +36,7 @@ use crate::outcome::{self, OutcomeWatch};
 use crate::problem::Problem;
 use crate::quota::{self, Quota};
 
-pub(super) type Call = SessionCall<SendMessages>;
+pub(crate) type Call = SessionCall<SendMessages>;
 
 /// A message that is accepted.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
@@ -69,7 +69,7 @@ pub(super) struct AcceptedMessage {
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
         "session_not_connected", "not_on_whatsapp", "message_refused", "media_not_found", "media_too_large", "unsupported_media",
         "url_forbidden", "quota_exceeded"]))))]
-pub(super) async fn send_message(
+pub(crate) async fn send_message(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::credentials::Credentials;
+use shared::dialect::Dialect;
 use shared::ids::SessionId;
 use shared::problem::Code;
 use shared::session::{Goal, SessionSettings};
@@ -31,7 +32,7 @@ use crate::quota::{self, Quota};
 /// A session to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct CreateSession {
+pub(crate) struct CreateSession {
     /// Its name, for people: 1 to 100 characters.
     #[schema(example = "Support")]
     name: String,
@@ -52,6 +53,26 @@ pub(super) struct CreateSession {
     #[serde(default = "yes")]
     #[schema(default = true)]
     start: bool,
+    /// Its name in a dialect, with which that dialect's clients will call it.
+    #[serde(skip)]
+    #[schema(ignore)]
+    dialect_name: Option<(Dialect, String)>,
+}
+
+impl CreateSession {
+    /// A session that the clients of a dialect create. `name`: how they will call it; `None`: by its id.
+    pub(crate) fn in_dialect(dialect: Dialect, name: Option<String>, settings: SessionSettings, start: bool) -> Self {
+        Self {
+            name: name.clone().unwrap_or_else(|| dialect.to_string()),
+            metadata: Metadata::new(),
+            settings,
+            webhook: None,
+            region: None,
+            credentials: None,
+            start,
+            dialect_name: name.map(|name| (dialect, name)),
+        }
+    }
 }
 
 fn yes() -> bool {
@@ -61,7 +82,7 @@ fn yes() -> bool {
 /// A webhook that is created with its session.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SessionWebhook {
+pub(crate) struct SessionWebhook {
     /// Where events are delivered.
     #[schema(example = "https://shop.example/hooks/whatsapp")]
     url: String,
@@ -71,9 +92,9 @@ pub(super) struct SessionWebhook {
 
 /// A session that was just created.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct CreatedSession {
+pub(crate) struct CreatedSession {
     #[serde(flatten)]
-    session: SessionObject,
+    pub(crate) session: SessionObject,
     /// The webhook that was created with it. Its secret is shown only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     webhook: Option<WebhookSecretShown>,
@@ -83,7 +104,7 @@ pub(super) struct CreatedSession {
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", params(IdempotencyHeader), request_body = CreateSession,
     responses((status = 201, description = "The session.", body = CreatedSession)),
     extensions(("x-problems" = json!(["url_forbidden", "quota_exceeded"]))))]
-pub(super) async fn create_session(
+pub(crate) async fn create_session(
     State(app): State<App>,
     call: TenantCall<WriteSessions>,
     mut submission: Submission<CreateSession>,
@@ -194,6 +215,11 @@ async fn insert(
             goal: if body.start { Goal::Started } else { Goal::Stopped },
         })
         .await?;
+    if let Some((dialect, name)) = body.dialect_name
+        && !transaction.name_session(dialect, &name, id).await?
+    {
+        return Err(Problem::field("name", "is taken"));
+    }
     let webhook = match body.webhook {
         Some(webhook) => Some(webhooks::create_for_session(app, transaction, id, webhook.url, webhook.events).await?),
         None => None,

@@ -3,7 +3,6 @@
 //! WhatsApp renews the code every 20 to 60 seconds; the holder writes each one into the session's row. A client that asks before there is one may
 //! wait (`Prefer: wait`): the session's events wake it, and it looks at the row every second anyway.
 
-use std::io::Cursor;
 use std::time::Duration;
 
 use axum::Json;
@@ -12,12 +11,10 @@ use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderValue};
-use image::{ImageFormat, Luma};
-use qrcode::QrCode;
-use qrcode::render::svg;
 use serde::Serialize;
 use shared::ids::{SessionId, TenantId};
 use shared::problem::Code;
+use shared::qr;
 use shared::session::Goal;
 use shared::store::sessions::Pairing;
 use shared::subject;
@@ -40,20 +37,18 @@ const JSON: &str = "application/json";
 const PNG: &str = "image/png";
 const SVG: &str = "image/svg+xml";
 
-/// The least width of a picture, in pixels: large enough for a phone's camera at a desk.
-const PICTURE_WIDTH: u32 = 420;
 /// How often the row is looked at without a wake-up.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A code that links an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct Qr {
+pub(crate) struct Qr {
     /// What to show as a QR code.
-    code: String,
+    pub(crate) code: String,
     /// When it stops working; there will be another one then.
     #[schema(value_type = Timestamp)]
     #[serde(serialize_with = "shared::timestamp::serialize")]
-    expires_at: DateTime<Utc>,
+    pub(crate) expires_at: DateTime<Utc>,
 }
 
 /// Get the QR code that links an account: on the phone, WhatsApp → Linked devices → Link a device.
@@ -78,7 +73,16 @@ pub(super) async fn get_session_qr(
     Ok(response)
 }
 
-async fn wait_for_qr(app: &App, tenant: TenantId, session: SessionId, patience: Duration) -> Result<Qr, Problem> {
+/// The code that links an account, as soon as there is one.
+///
+/// # Errors
+/// [`Code::SessionAlreadyPaired`], [`Code::SessionNotStarted`], or [`Code::QrNotAvailable`] when there is none within `patience`.
+pub(crate) async fn wait_for_qr(
+    app: &App,
+    tenant: TenantId,
+    session: SessionId,
+    patience: Duration,
+) -> Result<Qr, Problem> {
     let deadline = Instant::now() + patience;
     let mut bell = None;
     loop {
@@ -147,36 +151,12 @@ fn qr_of(pairing: Pairing) -> Result<Qr, Problem> {
     }
 }
 
-fn render(qr: &Qr, form: &str) -> Result<Response, Problem> {
+fn render(code: &Qr, form: &str) -> Result<Response, Problem> {
     match form {
-        PNG => Ok(([(CONTENT_TYPE, PNG)], png(&qr.code)?).into_response()),
-        SVG => Ok(([(CONTENT_TYPE, SVG)], svg(&qr.code)?).into_response()),
-        _ => Ok(Json(qr).into_response()),
+        PNG => Ok(([(CONTENT_TYPE, PNG)], qr::png(&code.code).map_err(Problem::internal)?).into_response()),
+        SVG => Ok(([(CONTENT_TYPE, SVG)], qr::svg(&code.code).map_err(Problem::internal)?).into_response()),
+        _ => Ok(Json(code).into_response()),
     }
-}
-
-fn png(code: &str) -> Result<Vec<u8>, Problem> {
-    let picture = QrCode::new(code)
-        .map_err(Problem::internal)?
-        .render::<Luma<u8>>()
-        .quiet_zone(true)
-        .min_dimensions(PICTURE_WIDTH, PICTURE_WIDTH)
-        .build();
-    let mut bytes = Cursor::new(Vec::new());
-    picture
-        .write_to(&mut bytes, ImageFormat::Png)
-        .map_err(Problem::internal)?;
-    Ok(bytes.into_inner())
-}
-
-fn svg(code: &str) -> Result<String, Problem> {
-    let picture = QrCode::new(code)
-        .map_err(Problem::internal)?
-        .render::<svg::Color<'_>>()
-        .quiet_zone(true)
-        .min_dimensions(PICTURE_WIDTH, PICTURE_WIDTH)
-        .build();
-    Ok(picture)
 }
 
 #[cfg(test)]
@@ -224,20 +204,6 @@ mod tests {
         ] {
             assert_eq!(qr_of(pairing).unwrap_err().code(), code);
         }
-    }
-
-    #[test]
-    fn pictures_are_large_and_have_a_quiet_zone() {
-        let code = format!("2@{}", "Abc+/=,".repeat(34));
-        let picture = image::load_from_memory(&png(&code).unwrap()).unwrap().to_luma8();
-        assert!(picture.width() >= PICTURE_WIDTH && picture.width() == picture.height());
-        for x in 0..picture.width() {
-            for y in 0..8 {
-                assert_eq!(picture.get_pixel(x, y).0, [255], "the margin is white");
-            }
-        }
-        let drawn = svg(&code).unwrap();
-        assert!(drawn.contains("<svg") && drawn.ends_with("</svg>"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::problem::Problem;
 #[utoipa::path(delete, path = "/v1/sessions/{session_id}", tag = "sessions", params(SessionPath),
     responses((status = 204, description = "The session is gone. Unlinking the account and removing the data go on in the background.")),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable"]))))]
-pub(super) async fn delete_session(
+pub(crate) async fn delete_session(
     State(app): State<App>,
     call: SessionCall<WriteSessions>,
 ) -> Result<StatusCode, Problem> {

@@ -21,7 +21,7 @@ use crate::openapi::{IdempotencyHeader, PreferHeader};
 use crate::outcome::{self, OutcomeWatch};
 use crate::problem::Problem;
 
-type Call = SessionCall<WriteSessions>;
+pub(crate) type Call = SessionCall<WriteSessions>;
 
 /// Start a session: a worker holds it and connects it.
 #[utoipa::path(post, path = "/v1/sessions/{session_id}/start", tag = "sessions", params(SessionPath, IdempotencyHeader, PreferHeader),
@@ -98,7 +98,11 @@ fn goal(command: &Command) -> Goal {
     }
 }
 
-async fn give(
+/// Gives a session a command that changes what is wanted of it.
+///
+/// # Errors
+/// The problem with which it was not accepted, or with which it failed while it was waited for.
+pub(crate) async fn give(
     app: &App,
     call: &Call,
     prefer: Prefer,

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Deserializer};
+use shared::dialect::WebhookFormat;
 use shared::ids::{SessionId, WebhookId};
 use shared::store::TenantTransaction;
 use shared::store::webhooks::{DeliveryOrdering, Webhook, WebhookSettings};
@@ -54,6 +55,10 @@ pub(super) struct CreateWebhook {
     #[serde(default = "unordered")]
     #[schema(required = false)]
     ordering: DeliveryOrdering,
+    /// In whose words deliveries are written: Rookery's own, or those of a dialect, which speaks of fewer events.
+    #[serde(default = "own_words")]
+    #[schema(required = false)]
+    format: WebhookFormat,
     /// Whether anything is delivered.
     #[serde(default = "yes")]
     #[schema(default = true)]
@@ -62,6 +67,10 @@ pub(super) struct CreateWebhook {
 
 fn unordered() -> DeliveryOrdering {
     DeliveryOrdering::None
+}
+
+fn own_words() -> WebhookFormat {
+    WebhookFormat::Rookery
 }
 
 fn yes() -> bool {
@@ -91,6 +100,7 @@ async fn create(app: &App, call: &Call, submission: Submission<CreateWebhook>) -
         headers: body.headers,
         retry_schedule: body.retry_schedule,
         ordering: body.ordering,
+        format: body.format,
         enabled: body.enabled,
     };
     let mut checks = Checks::new();
@@ -115,6 +125,71 @@ async fn insert(
     settings::check_sessions(transaction, call, settings.sessions.as_deref()).await?;
     let shown = super::create_with_secret(app, transaction, settings, secret).await?;
     Ok(Answer::json(StatusCode::CREATED, &shown)?.showing_secret(true))
+}
+
+/// Sets the URL of the webhook that speaks in `format` of one session, or, with `None`, of all that the key may touch: creates, changes or, without
+/// a URL, removes it. A dialect's clients know one webhook only.
+///
+/// # Errors
+/// `url_forbidden`, `forbidden`, or the database's problem.
+pub(crate) async fn set_in_format(
+    app: &App,
+    call: &Call,
+    format: WebhookFormat,
+    session: Option<SessionId>,
+    url: Option<&str>,
+) -> Result<(), Problem> {
+    promptly(set(app, call, format, session, url)).await?;
+    app.relay().hint(subject::webhook_hint(app.region()));
+    Ok(())
+}
+
+async fn set(
+    app: &App,
+    call: &Call,
+    format: WebhookFormat,
+    session: Option<SessionId>,
+    url: Option<&str>,
+) -> Result<(), Problem> {
+    let mut transaction = app.store().tenant(call.tenant).await?;
+    transaction.lock_webhooks_in_format(format).await?;
+    let known = transaction.webhook_in_format(format, session, call.within()).await?;
+    let Some(url) = url else {
+        if let Some(known) = known {
+            transaction.delete_webhook(known.id, call.within()).await?;
+        }
+        return Ok(transaction.commit().await?);
+    };
+    let types = format.event_types();
+    let settings = WebhookSettings {
+        url: url.to_owned(),
+        events: types.map(|types| types.iter().map(ToString::to_string).collect()),
+        sessions: session.map(|session| vec![session]),
+        headers: BTreeMap::new(),
+        retry_schedule: None,
+        ordering: DeliveryOrdering::None,
+        format,
+        enabled: true,
+    };
+    let mut checks = Checks::new();
+    settings::check(&settings, app.egress(), &mut checks);
+    checks.finish()?;
+    settings::check_sessions(&mut transaction, call, settings.sessions.as_deref()).await?;
+    match known {
+        Some(known) => {
+            // What its owner has changed about it by the canonical API stays.
+            let settings = WebhookSettings {
+                url: settings.url,
+                enabled: true,
+                ..known.settings
+            };
+            transaction.update_webhook(known.id, &settings).await?;
+        }
+        None => {
+            super::create_with_secret(app, &mut transaction, &settings, &WebhookSecret::generate()).await?;
+        }
+    }
+    Ok(transaction.commit().await?)
 }
 
 /// Which webhooks are listed.
@@ -194,6 +269,8 @@ pub(super) struct UpdateWebhook {
     retry_schedule: Option<Option<Vec<i32>>>,
     /// Whether deliveries may overtake each other.
     ordering: Option<DeliveryOrdering>,
+    /// In whose words deliveries are written.
+    format: Option<WebhookFormat>,
     /// Whether anything is delivered. True also clears the reason for which Rookery disabled it.
     enabled: Option<bool>,
 }
@@ -226,6 +303,9 @@ impl UpdateWebhook {
         }
         if let Some(ordering) = self.ordering {
             settings.ordering = ordering;
+        }
+        if let Some(format) = self.format {
+            settings.format = format;
         }
         if let Some(enabled) = self.enabled {
             settings.enabled = enabled;

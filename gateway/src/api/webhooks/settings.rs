@@ -116,6 +116,7 @@ pub(super) async fn check_sessions(
 #[cfg(test)]
 mod tests {
     use shared::config::EgressOptions;
+    use shared::dialect::WebhookFormat;
     use shared::store::webhooks::DeliveryOrdering;
 
     use super::*;
@@ -128,6 +129,7 @@ mod tests {
             headers: BTreeMap::new(),
             retry_schedule: None,
             ordering: DeliveryOrdering::None,
+            format: WebhookFormat::Rookery,
             enabled: true,
         }
     }

@@ -1,0 +1,145 @@
+//! What is sent for an event: the event itself, or what a dialect says of it, put together at the moment of sending.
+//!
+//! What a dialect shows besides the event (the session's name, the message, its file) is read here; how it is written is the business of
+//! [`shared::dialect`]. A delivery keeps the event as it was, so every attempt starts from that; if something cannot be read right now, the attempt has
+//! failed and the next one tries again.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use shared::bucket::{Bucket, BucketError};
+use shared::content::{Content, Media, MediaStatus};
+use shared::dialect::{self, Dialect, File, Surroundings, WebhookFormat};
+use shared::event::Envelope;
+use shared::ids::TenantId;
+use shared::qr;
+use shared::store::{Store, StoreError};
+
+/// The largest file that a delivery carries, in bytes; of a larger one only its name and type are told.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// The event with which a tenant tests a webhook: it is told in our own words, because no dialect has any for it.
+const TEST: &str = "webhook.test";
+
+/// Something that a delivery shows cannot be read right now.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Untold {
+    /// The database.
+    #[error("the database cannot be read")]
+    Store(#[from] StoreError),
+    /// The bucket.
+    #[error("the bucket cannot be read")]
+    Bucket(#[from] BucketError),
+    /// The stored event is none.
+    #[error("a stored event cannot be read")]
+    Event(#[from] serde_json::Error),
+}
+
+/// Puts together what is sent.
+#[derive(Debug)]
+pub(crate) struct Translator {
+    store: Store,
+    /// Where files lie; `None`: this dispatcher has none, and files are told without their bytes.
+    bucket: Option<Bucket>,
+}
+
+impl Translator {
+    /// Reads sessions and messages from `store`, files from `bucket`.
+    pub(crate) fn new(store: Store, bucket: Option<Bucket>) -> Self {
+        Self { store, bucket }
+    }
+
+    /// What is sent for an event in a format; `None`: that format says nothing about it.
+    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Bytes>, Untold> {
+        let Some(dialect) = format.dialect() else {
+            return Ok(Some(event.clone()));
+        };
+        let envelope: Envelope = serde_json::from_slice(event)?;
+        if envelope.event_type == TEST {
+            return Ok(Some(event.clone()));
+        }
+        if !format.tells(&envelope) {
+            return Ok(None);
+        }
+        let around = self.surroundings(format, dialect, &envelope).await?;
+        let body = dialect::body(format, &envelope, &around);
+        Ok(body.map(|body| Bytes::from(body.to_string())))
+    }
+
+    async fn surroundings(
+        &self,
+        format: WebhookFormat,
+        dialect: Dialect,
+        envelope: &Envelope,
+    ) -> Result<Surroundings, Untold> {
+        let mut around = {
+            let mut transaction = self.store.tenant(envelope.tenant_id).await?;
+            let mut names = transaction.session_names(dialect, &[envelope.session_id]).await?;
+            let session = transaction.session(envelope.session_id).await?;
+            let message = match dialect::message_of(envelope) {
+                Some(message) => transaction.message(envelope.session_id, message).await?,
+                None => None,
+            };
+            let name = names.remove(&envelope.session_id.uuid);
+            Surroundings {
+                session: name.unwrap_or_else(|| envelope.session_id.to_string()),
+                account_name: session.as_ref().and_then(|session| session.push_name.clone()),
+                account: session.and_then(|session| session.account),
+                message,
+                file: None,
+                picture: None,
+            }
+        };
+        if format.carries_files() {
+            around.file = self.file(envelope, &around).await?;
+        }
+        if envelope.event_type == "session.qr" {
+            let code = envelope.data["code"].as_str().unwrap_or_default();
+            around.picture = qr::png(code).ok().map(|png| STANDARD.encode(png));
+        }
+        Ok(around)
+    }
+
+    async fn file(&self, envelope: &Envelope, around: &Surroundings) -> Result<Option<File>, Untold> {
+        let of_message = around
+            .message
+            .as_ref()
+            .and_then(|message| Content::of_map(&message.content)?.media().cloned());
+        let Some(media) = dialect::media_of(envelope).or(of_message) else {
+            return Ok(None);
+        };
+        Ok(Some(File {
+            data: self.bytes(envelope.tenant_id, &media).await?,
+            mime_type: media.mime_type,
+            name: media.file_name,
+        }))
+    }
+
+    /// A stored file in base64; `None` when there are no bytes to tell.
+    async fn bytes(&self, tenant: TenantId, media: &Media) -> Result<Option<String>, Untold> {
+        let (Some(bucket), Some(id), Some(MediaStatus::Stored)) = (&self.bucket, media.media_id, media.status) else {
+            return Ok(None);
+        };
+        if media.size.is_some_and(|size| size > LARGEST_FILE) {
+            return Ok(None);
+        }
+        let stored = self.store.tenant(tenant).await?.media(id, None).await?;
+        let Some(stored) = stored else { return Ok(None) };
+        let mut pieces = match bucket.read(&stored.object_key, 0).await {
+            Ok(pieces) => pieces,
+            // Deleted since: the message is told all the same.
+            Err(BucketError::NotFound) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut whole = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            let piece = piece?;
+            if (whole.len() + piece.len()) as u64 > LARGEST_FILE {
+                return Ok(None);
+            }
+            whole.extend_from_slice(&piece);
+        }
+        Ok(Some(STANDARD.encode(whole)))
+    }
+}

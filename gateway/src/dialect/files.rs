@@ -1,0 +1,118 @@
+//! Files that a dialect's clients send: by a link, in base64 or in a form. They go into our storage first, because only their bytes tell which kind of
+//! message they become.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
+use shared::bucket::BucketError;
+use shared::ids::TenantId;
+use shared::problem::Code;
+use shared::store::media::StoredMedia;
+
+use crate::app::App;
+use crate::media::receive::Incoming;
+use crate::media::{fetch, of_bucket, resolve, too_large};
+use crate::problem::Problem;
+
+/// The largest file that is given back in base64, in bytes.
+pub const LARGEST_IN_BASE64: u64 = 16 * 1024 * 1024;
+
+/// Fetches a file from a link of the field `field` into our storage.
+///
+/// # Errors
+/// `url_forbidden`, `validation_failed`, `media_too_large`, `unavailable`.
+pub async fn from_link(
+    app: &App,
+    tenant: TenantId,
+    field: &str,
+    link: &str,
+    name: Option<&str>,
+) -> Result<StoredMedia, Problem> {
+    let largest = app.files().limits.document;
+    let mut fetched = fetch::fetch(app.egress(), field, link, largest).await?;
+    let mut incoming = Incoming::begin(app.files(), tenant, fetched.mime_type.as_deref(), largest);
+    while let Some(piece) = fetched.piece(field).await? {
+        incoming.write(&piece).await?;
+    }
+    let name = name.and_then(fetch::clean_name).or(fetched.file_name);
+    resolve::keep(app, tenant, incoming.finish().await?, name.as_deref()).await
+}
+
+/// Takes a file in base64 (with or without `data:…;base64,`) of the field `field` into our storage.
+///
+/// # Errors
+/// `validation_failed`, `media_too_large`, `unavailable`.
+pub async fn from_base64(
+    app: &App,
+    tenant: TenantId,
+    field: &str,
+    text: &str,
+    mime_type: Option<&str>,
+    name: Option<&str>,
+) -> Result<StoredMedia, Problem> {
+    let bytes = resolve::decode(text).ok_or_else(|| Problem::field(field, "must be base64"))?;
+    let declared = text
+        .strip_prefix("data:")
+        .and_then(|rest| rest.split([';', ',']).next())
+        .filter(|kind| !kind.is_empty());
+    let largest = app.files().limits.document;
+    let mut incoming = Incoming::begin(app.files(), tenant, mime_type.or(declared), largest);
+    incoming.write(&bytes).await?;
+    let name = name.and_then(fetch::clean_name);
+    resolve::keep(app, tenant, incoming.finish().await?, name.as_deref()).await
+}
+
+/// The message that a stored file becomes, as the canonical API's request. `document`: a file whatever it is.
+#[must_use]
+pub fn message(to: &str, file: &StoredMedia, caption: Option<&str>, document: bool) -> Value {
+    let kind = match file.mime_type.split('/').next() {
+        _ if document => "document",
+        Some("image") if matches!(file.mime_type.as_str(), "image/jpeg" | "image/png" | "image/webp") => "image",
+        Some("video") if matches!(file.mime_type.as_str(), "video/mp4" | "video/3gpp") => "video",
+        Some("audio") => "audio",
+        _ => "document",
+    };
+    let mut content = json!({ "media_id": file.id });
+    if kind != "audio"
+        && let Some(caption) = caption
+    {
+        content["caption"] = caption.into();
+    }
+    if kind == "document"
+        && let Some(name) = &file.file_name
+    {
+        content["file_name"] = name.as_str().into();
+    }
+    let mut message = json!({ "to": to, "type": kind });
+    message[kind] = content;
+    message
+}
+
+/// A stored file's bytes in base64.
+///
+/// # Errors
+/// `media_not_found`, `media_too_large`, `unavailable`.
+pub async fn to_base64(app: &App, file: &StoredMedia) -> Result<String, Problem> {
+    let bucket = &app.files().bucket;
+    if file
+        .size
+        .is_some_and(|size| u64::try_from(size).unwrap_or(u64::MAX) > LARGEST_IN_BASE64)
+    {
+        return Err(too_large(LARGEST_IN_BASE64));
+    }
+    let _place = app
+        .base64_permits()
+        .try_acquire()
+        .map_err(|_| Problem::new(Code::Overloaded, "Too many files in base64 are going out."))?;
+    let mut pieces = bucket.read(&file.object_key, 0).await.map_err(of_bucket)?;
+    let mut whole = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|error: BucketError| of_bucket(error))?;
+        if (whole.len() + piece.len()) as u64 > LARGEST_IN_BASE64 {
+            return Err(too_large(LARGEST_IN_BASE64));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(STANDARD.encode(whole))
+}

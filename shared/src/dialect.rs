@@ -1,0 +1,199 @@
+//! The dialects: older APIs whose clients Rookery serves unchanged, as far as more than one crate needs to know them.
+//!
+//! Here are their names, the words that several of them share (those of WhatsApp's older web clients), and the bodies of their webhooks: each a pure
+//! function from an event and what is known around it. Their routes live in the gateway; sending and signing is the dispatcher's business.
+
+pub mod chatlink;
+pub mod multisession;
+pub mod premium;
+pub mod web;
+
+use serde::Deserialize as _;
+use serde_json::Value;
+
+use crate::address::Party;
+use crate::content::MediaStatus;
+use crate::event::{Envelope, EventType, MediaFailed, MediaStored};
+use crate::ids::MessageId;
+use crate::message::Message;
+use crate::session::words;
+
+words! {
+    /// An older API whose clients Rookery serves.
+    Dialect {
+        /// ChatLink API.
+        Chatlink = "chatlink",
+        /// Api Premium.
+        Premium = "premium",
+        /// WhatsApp Multi-Session API.
+        Multisession = "multisession",
+    }
+}
+
+words! {
+    /// In whose words a webhook's deliveries are written.
+    WebhookFormat {
+        /// Rookery's own: the event as it is.
+        Rookery = "rookery",
+        /// As ChatLink API sends messages.
+        Chatlink = "chatlink",
+        /// As Api Premium sends its six kinds of news.
+        Premium = "premium",
+        /// As WhatsApp Multi-Session API sends messages.
+        Multisession = "multisession",
+    }
+}
+
+impl From<Dialect> for WebhookFormat {
+    fn from(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Chatlink => Self::Chatlink,
+            Dialect::Premium => Self::Premium,
+            Dialect::Multisession => Self::Multisession,
+        }
+    }
+}
+
+impl WebhookFormat {
+    /// The dialect whose words these are; `None` for Rookery's own.
+    #[must_use]
+    pub fn dialect(self) -> Option<Dialect> {
+        match self {
+            Self::Rookery => None,
+            Self::Chatlink => Some(Dialect::Chatlink),
+            Self::Premium => Some(Dialect::Premium),
+            Self::Multisession => Some(Dialect::Multisession),
+        }
+    }
+
+    /// The types of events that a webhook of this format speaks of; `None`: all.
+    #[must_use]
+    pub fn event_types(self) -> Option<&'static [EventType]> {
+        match self {
+            Self::Rookery => None,
+            Self::Chatlink | Self::Multisession => Some(&[
+                EventType::MessageReceived,
+                EventType::MediaStored,
+                EventType::MediaFailed,
+            ]),
+            Self::Premium => Some(&[
+                EventType::MessageReceived,
+                EventType::MessageStatus,
+                EventType::SessionStatus,
+                EventType::SessionQr,
+                EventType::HistorySynced,
+            ]),
+        }
+    }
+
+    /// Whether a message is told together with its file, so that one whose file is still on its way is told when the file has come or has failed.
+    #[must_use]
+    pub fn carries_files(self) -> bool {
+        matches!(self, Self::Chatlink | Self::Multisession)
+    }
+
+    /// Whether a webhook of this format says anything about an event.
+    #[must_use]
+    pub fn tells(self, envelope: &Envelope) -> bool {
+        let Some(types) = self.event_types() else { return true };
+        if !types
+            .iter()
+            .any(|event_type| event_type.as_str() == envelope.event_type)
+        {
+            return false;
+        }
+        if envelope.event_type == EventType::MessageReceived.as_str() {
+            return !(self.carries_files() && waits_for_its_file(&envelope.data));
+        }
+        true
+    }
+}
+
+/// Whether the file of a message that has just arrived is still on its way.
+fn waits_for_its_file(message: &Value) -> bool {
+    let kind = message["type"].as_str().unwrap_or_default();
+    message[kind]["status"] == MediaStatus::Pending.as_str()
+}
+
+/// The message that an event is about and does not carry itself: it has to be read for those formats that show it.
+#[must_use]
+pub fn message_of(envelope: &Envelope) -> Option<MessageId> {
+    let carried = [EventType::MessageStatus, EventType::MediaStored, EventType::MediaFailed];
+    if !carried
+        .iter()
+        .any(|event_type| event_type.as_str() == envelope.event_type)
+    {
+        return None;
+    }
+    envelope.data["message_id"].as_str()?.parse().ok()
+}
+
+/// A file's bytes, for the formats that carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// What it is, as a MIME type.
+    pub mime_type: String,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// Its bytes in base64; `None` when they could not be had, or are too many.
+    pub data: Option<String>,
+}
+
+/// What is known around an event when it is told.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// How the dialect's clients call the session; its id where they have no name for it.
+    pub session: String,
+    /// The session's account.
+    pub account: Option<Party>,
+    /// The account's name.
+    pub account_name: Option<String>,
+    /// The message that the event is about, see [`message_of`].
+    pub message: Option<Message>,
+    /// The message's file.
+    pub file: Option<File>,
+    /// The picture of a QR code, as a PNG in base64, for events that carry its text.
+    pub picture: Option<String>,
+}
+
+impl Surroundings {
+    /// The message that is told: the one that has just arrived, or the one whose file has.
+    fn arrived(&self, envelope: &Envelope) -> Option<Message> {
+        match envelope.event_type.as_str() {
+            "message.received" => serde_json::from_value(envelope.data.clone()).ok(),
+            // Only what others wrote: an account's own files are stored too.
+            _ => self.message.clone().filter(|message| !message.from_me),
+        }
+    }
+}
+
+/// The file that an event speaks of: where the message's own record may be older.
+#[must_use]
+pub fn media_of(envelope: &Envelope) -> Option<crate::content::Media> {
+    match envelope.event_type.as_str() {
+        "media.stored" => Some(MediaStored::deserialize(&envelope.data).ok()?.media),
+        "media.failed" => Some(MediaFailed::deserialize(&envelope.data).ok()?.media),
+        "message.received" => {
+            let message: Message = serde_json::from_value(envelope.data.clone()).ok()?;
+            crate::content::Content::of_map(&message.content)?.media().cloned()
+        }
+        _ => None,
+    }
+}
+
+/// The body of a delivery in another format than Rookery's own; `None` when that format says nothing about the event.
+#[must_use]
+pub fn body(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Option<Value> {
+    if !format.tells(envelope) {
+        return None;
+    }
+    match format {
+        WebhookFormat::Rookery => serde_json::to_value(envelope).ok(),
+        WebhookFormat::Chatlink => chatlink::webhook(envelope, around),
+        WebhookFormat::Premium => premium::webhook(envelope, around),
+        WebhookFormat::Multisession => multisession::webhook(envelope, around),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,185 @@
+use serde_json::json;
+
+use super::*;
+use crate::content::{Content, Media};
+use crate::ids::{EventId, MediaId, SessionId, TenantId};
+
+fn session() -> SessionId {
+    "ses_eu1_00000000000000000000000000".parse().unwrap()
+}
+
+fn envelope(event_type: &str, data: Value) -> Envelope {
+    Envelope {
+        id: EventId::generate(),
+        event_type: event_type.to_owned(),
+        timestamp: "2026-11-20T12:00:00Z".parse().unwrap(),
+        tenant_id: TenantId::generate(),
+        session_id: session(),
+        seq: 1,
+        data,
+    }
+}
+
+fn message(content: &Content) -> Message {
+    let mut message = json!({
+        "id": MessageId::generate(), "session_id": session(), "wa_message_id": "3EB0AA",
+        "chat": {"jid": "5491123456789@s.whatsapp.net", "phone": "5491123456789", "lid": "100000000000001"},
+        "from": {"jid": "5491123456789@s.whatsapp.net", "phone": "5491123456789", "lid": "100000000000001"},
+        "from_me": false, "from_name": "Juan Pérez", "type": content.kind(), "status": "received",
+        "timestamp": "2021-12-31T21:20:00Z",
+    });
+    for (field, value) in content.to_map() {
+        message[field] = value;
+    }
+    serde_json::from_value(message).unwrap()
+}
+
+fn picture(status: MediaStatus) -> Content {
+    Content::Image(Media {
+        media_id: Some(MediaId::generate()),
+        status: Some(status),
+        mime_type: "image/jpeg".into(),
+        ..Media::default()
+    })
+}
+
+fn around(session: &str) -> Surroundings {
+    Surroundings {
+        session: session.to_owned(),
+        ..Surroundings::default()
+    }
+}
+
+#[test]
+fn a_message_is_told_with_its_file_once_that_has_come() {
+    let pending = message(&picture(MediaStatus::Pending));
+    let arrived = envelope("message.received", serde_json::to_value(&pending).unwrap());
+    for format in [WebhookFormat::Multisession, WebhookFormat::Chatlink] {
+        assert!(!format.tells(&arrived), "{format}: the file is still on its way");
+        assert_eq!(body(format, &arrived, &around("s")), None);
+    }
+    assert!(
+        WebhookFormat::Premium.tells(&arrived),
+        "its clients ask for files themselves"
+    );
+
+    let stored = envelope(
+        "media.stored",
+        json!({"message_id": pending.id, "wa_message_id": "3EB0AA", "chat": pending.chat,
+               "media": {"mime_type": "image/jpeg", "status": "stored"}}),
+    );
+    assert_eq!(message_of(&stored), Some(pending.id));
+    let around = Surroundings {
+        message: Some(pending),
+        file: Some(File {
+            mime_type: "image/jpeg".into(),
+            name: Some("imagen.jpg".into()),
+            data: Some("/9j/".into()),
+        }),
+        ..around("mi-sesion-01")
+    };
+    let told = body(WebhookFormat::Multisession, &stored, &around).unwrap();
+    assert_eq!(
+        told,
+        json!({
+            "id": "false_5491123456789@c.us_3EB0AA",
+            "sessionId": "mi-sesion-01",
+            "from": "5491123456789@c.us",
+            "body": "",
+            "type": "image",
+            "timestamp": 1_640_985_600,
+            "contact": {"name": "Juan Pérez", "number": "5491123456789"},
+            "media": {"mimetype": "image/jpeg", "data": "/9j/", "filename": "imagen.jpg"},
+        })
+    );
+    assert_eq!(
+        body(WebhookFormat::Chatlink, &stored, &around).unwrap()["media"]["data"],
+        "/9j/"
+    );
+}
+
+#[test]
+fn a_file_that_the_account_itself_sent_is_no_message_that_arrived() {
+    let mut own = message(&picture(MediaStatus::Stored));
+    own.from_me = true;
+    let stored = envelope(
+        "media.stored",
+        json!({"message_id": own.id, "wa_message_id": "3EB0AA", "chat": own.chat, "media": {}}),
+    );
+    let around = Surroundings {
+        message: Some(own),
+        ..around("s")
+    };
+    assert_eq!(body(WebhookFormat::Multisession, &stored, &around), None);
+}
+
+#[test]
+fn the_six_kinds_of_news_of_api_premium() {
+    let text = message(&Content::text("Olá"));
+    let mut own = text.clone();
+    own.from_me = true;
+    let status = |status: &str| {
+        envelope(
+            "session.status",
+            json!({"status": status, "reason": null, "account": null, "holder": crate::ids::WorkerId::generate(), "epoch": 1}),
+        )
+    };
+    let acknowledged = envelope(
+        "message.status",
+        json!({"message_id": own.id, "wa_message_id": "3EB0AA", "chat": own.chat, "status": "read", "participant": null}),
+    );
+    let qr = envelope(
+        "session.qr",
+        json!({"code": "2@abc", "expires_at": "2026-11-20T12:00:20Z"}),
+    );
+    let around = Surroundings {
+        message: Some(own),
+        picture: Some("iVBO".into()),
+        ..around("loja")
+    };
+    for (event, kind, pointer, value) in [
+        (
+            envelope("message.received", serde_json::to_value(&text).unwrap()),
+            "recebendoMensagem",
+            "/json/body",
+            json!("Olá"),
+        ),
+        (acknowledged, "atualizarMensagem", "/json/ack", json!(3)),
+        (status("connected"), "statusMudou", "/json", json!("CONNECTED")),
+        (
+            status("connecting"),
+            "ativandoSincronizacao",
+            "/json/status",
+            json!("OPENING"),
+        ),
+        (
+            status("logged_out"),
+            "AlterarStatusNumero",
+            "/json/status",
+            json!("UNPAIRED"),
+        ),
+        (qr, "qrcode", "/json/qrcode", json!("data:image/png;base64,iVBO")),
+    ] {
+        let told = body(WebhookFormat::Premium, &event, &around).unwrap();
+        assert_eq!(told["tipo"], kind);
+        assert_eq!(told["sessao"], "loja");
+        assert_eq!(told.pointer(pointer), Some(&value), "{told}");
+    }
+}
+
+#[test]
+fn an_id_leads_back_to_whatsapps_own() {
+    let mut message = message(&Content::text("Hola"));
+    assert_eq!(web::wa_message_id(&web::message_id(&message)), "3EB0AA");
+    message.chat = Party {
+        jid: "120363021033254949@g.us".into(),
+        phone: None,
+        lid: None,
+    };
+    assert_eq!(
+        web::message_id(&message),
+        "false_120363021033254949@g.us_3EB0AA_5491123456789@c.us"
+    );
+    assert_eq!(web::wa_message_id(&web::message_id(&message)), "3EB0AA");
+    assert_eq!(web::wa_message_id("3EB0AA"), "3EB0AA");
+}
