@@ -204,6 +204,13 @@ async fn a_group_follows_what_is_told_of_it() {
     assert_eq!(roles, [("15550001001", "owner"), ("15550001003", "admin")]);
     assert_eq!(world.database.count("group_info").await, 1);
 
+    // What is sent into the group disappears when the rest of it does.
+    let messages = format!("/v1/sessions/{session}/messages");
+    let body = json!({"to": jid, "type": "text", "text": {"body": "Hello"}});
+    let sent = tenant.client.post(&messages, body).await.expect(202);
+    let stored = tenant.client.get(&format!("{messages}/{}", sent.text("/id"))).await;
+    assert_eq!(stored.json["ephemeral"], 86_400);
+
     // A list without it: the account has left.
     record(
         &store,

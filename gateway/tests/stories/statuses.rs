@@ -255,7 +255,7 @@ async fn a_post_for_nobody_is_refused() {
         let body = json!({"type": "text", "text": text, "audience": audience});
         let answer = tenant.client.post(&path, body).await.expect(202);
         assert_eq!(answer.json["audience"], people.len(), "{audience}");
-        let stored: serde_json::Value = sqlx::query_scalar("SELECT audience FROM status_post ORDER BY id DESC LIMIT 1")
+        let stored: Value = sqlx::query_scalar("SELECT audience FROM status_post ORDER BY id DESC LIMIT 1")
             .fetch_one(&world.database.pool)
             .await
             .unwrap();
