@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::key_ring::{self, KeyRing};
 use crate::auth::password::Passwords;
+use crate::auth::rate::RequestRates;
 use crate::config::{Configuration, LimitOptions};
 use crate::dialect::doors::Doors;
 use crate::media::Files;
@@ -41,6 +42,7 @@ struct Parts {
     relay: Relay,
     keys: KeyRing,
     passwords: Passwords,
+    request_rates: RequestRates,
     admin_key: SecretString,
     region_key: RegionPublicKey,
     egress: Policy,
@@ -88,6 +90,7 @@ impl App {
             relay,
             keys,
             passwords: Passwords::default(),
+            request_rates: RequestRates::default(),
             admin_key: config.admin.key()?,
             region_key: config.region_key.key()?,
             egress: Policy::new(&config.egress),
@@ -139,6 +142,12 @@ impl App {
     #[must_use]
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// How many requests tenants make.
+    #[must_use]
+    pub fn request_rates(&self) -> &RequestRates {
+        &self.0.request_rates
     }
 
     /// The operator's key.

@@ -8,6 +8,7 @@ pub mod key_ring;
 pub mod login;
 pub mod password;
 pub mod permission;
+pub mod rate;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -188,6 +189,15 @@ async fn tenant_of(caller: &Caller, named: &[String], any_of: &[Scope], app: &Ap
     }
     if access.suspended {
         return Err(Problem::not_found(Code::TenantSuspended));
+    }
+    if let Some(rate) = access.requests_per_second
+        && let Err(patience) = app.request_rates().take(access.tenant, rate)
+    {
+        let problem = Problem::new(
+            Code::RateLimited,
+            format!("The tenant may make {rate} requests a second, and makes more."),
+        );
+        return Err(problem.retry_after(patience).rate_limit(rate));
     }
     if !any_of.iter().any(|scope| access.scopes.contains(scope)) {
         let scopes: Vec<&str> = any_of.iter().map(|scope| scope.as_str()).collect();

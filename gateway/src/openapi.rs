@@ -184,7 +184,7 @@ fn codes(operation: &Operation, of_tenant: bool) -> Vec<Code> {
         Code::Internal,
     ];
     if of_tenant {
-        codes.extend([Code::TenantSuspended, Code::TenantNotFound]);
+        codes.extend([Code::TenantSuspended, Code::TenantNotFound, Code::RateLimited]);
     }
     if operation.request_body.is_some() {
         codes.extend([Code::MalformedBody, Code::BodyTooLarge, Code::UnsupportedMediaType]);

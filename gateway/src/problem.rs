@@ -4,6 +4,7 @@
 //! internal cause once. What a client reads comes from [`Problem::new`]'s arguments only; a cause never reaches it.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ struct Contents {
     detail: String,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
+    rate_limit: Option<NonZeroU32>,
     cause: Option<Arc<anyhow::Error>>,
 }
 
@@ -90,6 +92,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after,
+            rate_limit: None,
             cause: None,
         }))
     }
@@ -150,6 +153,13 @@ impl Problem {
     pub fn retry_after(mut self, patience: Duration) -> Self {
         let seconds = u32::try_from(patience.as_secs()).unwrap_or(u32::MAX);
         self.0.retry_after = Some(seconds.saturating_add(u32::from(patience.subsec_nanos() > 0)).max(1));
+        self
+    }
+
+    /// Says how many requests a second are possible.
+    #[must_use]
+    pub fn rate_limit(mut self, per_second: NonZeroU32) -> Self {
+        self.0.rate_limit = Some(per_second);
         self
     }
 
@@ -230,6 +240,13 @@ impl IntoResponse for Problem {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(per_second) = self.0.rate_limit {
+            let reset = self.0.retry_after.unwrap_or(1);
+            let headers = response.headers_mut();
+            headers.insert("ratelimit-limit", HeaderValue::from(per_second.get()));
+            headers.insert("ratelimit-remaining", HeaderValue::from(0));
+            headers.insert("ratelimit-reset", HeaderValue::from(reset));
         }
         if self.0.code == Code::Unauthorized {
             response

@@ -99,8 +99,8 @@ impl Streams {
             .map(|number| subject::tenant_consumer(tenant, number))
             .flat_map(|consumer| {
                 [
-                    format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"),
-                    format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+                    subject::tenants_question(&format!("CONSUMER.INFO.{stream}.{consumer}")),
+                    subject::tenants_question(&format!("CONSUMER.MSG.NEXT.{stream}.{consumer}")),
                     format!("$JS.ACK.{stream}.{consumer}.>"),
                 ]
             })

@@ -61,6 +61,15 @@ pub fn event(tenant: TenantId, session: SessionId, event_type: &str) -> String {
 /// The consumer that all dispatchers of a region share.
 pub const DISPATCHER_CONSUMER: &str = "dispatcher";
 
+/// The JetStream domain under which tenants reach what Rookery lets them use: in their own account `$JS.API` is that account's, which has no JetStream.
+pub const TENANTS_DOMAIN: &str = "rookery";
+
+/// Where tenants ask what Rookery's own account answers at `$JS.API.<question>`.
+#[must_use]
+pub fn tenants_question(question: &str) -> String {
+    format!("$JS.{TENANTS_DOMAIN}.API.{question}")
+}
+
 /// How many consumers of its events a tenant may have.
 pub const TENANT_CONSUMERS: u8 = 4;
 

@@ -39,6 +39,9 @@ pub(crate) struct StreamCredentials {
     /// Where NATS is reached; several addresses are separated by commas.
     #[schema(example = "nats://nats.example.com:4222")]
     url: String,
+    /// The JetStream domain that the client must be told: the consumer is reached under `$JS.<domain>.API`.
+    #[schema(example = "rookery")]
+    domain: &'static str,
     /// The stream that holds the events of the last three days.
     #[schema(example = "WA_EVT_eu1")]
     stream: String,
@@ -99,6 +102,7 @@ async fn get_stream_credentials(
     let credential = streams.credential(app.region(), call.tenant)?;
     Ok(Json(StreamCredentials {
         url: credential.url,
+        domain: subject::TENANTS_DOMAIN,
         stream: subject::event_stream(app.region()),
         subjects: vec![subject::events_of(app.region(), call.tenant)],
         consumer,

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::client::Answer;
 use crate::gateway::{Tenant, World, text_message};
+use harness::wait::{SOON, until};
 
 impl World {
     async fn set_quotas(&self, tenant: &Tenant, quotas: serde_json::Value) {
@@ -197,4 +198,32 @@ async fn usage_tells_what_a_tenant_has_and_what_it_did_by_the_day() {
         .get("/v1/tenants/ten_00000000000000000000000000/usage")
         .await;
     nobody.expect(404).expect_problem("tenant_not_found");
+}
+
+#[tokio::test]
+async fn a_tenant_that_asks_too_often_is_slowed_down_and_no_other() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let other = world.tenant().await;
+    world.set_quotas(&tenant, json!({"requests_per_second": 1})).await;
+    let path = format!("/v1/tenants/{}", tenant.id);
+    let refused = until("the rate counts", SOON, async || {
+        let answer = tenant.client.get("/v1/sessions").await;
+        (answer.status != 200).then_some(answer)
+    })
+    .await;
+    let refused = refused.expect(429).expect_problem("rate_limited");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!(refused.headers["ratelimit-limit"], "1");
+    assert_eq!(refused.headers["ratelimit-remaining"], "0");
+    other.client.get("/v1/sessions").await.expect(200);
+    let acting = world.operator().for_tenant(&tenant.id.to_string());
+    acting.get("/v1/sessions").await.expect(200);
+    until("there is room again", SOON, async || {
+        (tenant.client.get("/v1/sessions").await.status == 200).then_some(())
+    })
+    .await;
+    let never = json!({"quotas": {"requests_per_second": 0}});
+    let answer = world.operator().patch(&path, never).await.expect(422);
+    assert_eq!(answer.text("/errors/0/field"), "quotas.requests_per_second");
 }

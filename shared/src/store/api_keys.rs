@@ -1,5 +1,7 @@
 //! API keys: making, finding and revoking them. The database never sees a key, only its hash.
 
+use std::num::NonZeroU32;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -73,6 +75,8 @@ pub struct KeyAccess {
     pub sessions: Option<Vec<Uuid>>,
     /// Whether the tenant is suspended.
     pub suspended: bool,
+    /// The most requests a second that the tenant may make; `None`: as many as it likes.
+    pub requests_per_second: Option<NonZeroU32>,
 }
 
 struct ApiKeyRow {
@@ -117,6 +121,13 @@ fn scopes(words: &[String]) -> Result<Vec<Scope>, StoreError> {
         .collect()
 }
 
+/// A rate of 0 or less cannot be set.
+pub(super) fn rate(stored: Option<i64>) -> Option<NonZeroU32> {
+    stored
+        .and_then(|rate| u32::try_from(rate).ok())
+        .and_then(NonZeroU32::new)
+}
+
 fn session_ids(region: Region, uuids: Vec<Uuid>) -> Vec<SessionId> {
     uuids.into_iter().map(|uuid| SessionId::new(region, uuid)).collect()
 }
@@ -159,7 +170,8 @@ impl AdministrationTransaction {
     /// [`StoreError`] when the database is unavailable.
     pub async fn find_api_key(&mut self, secret_hash: &[u8; 32]) -> Result<Option<KeyAccess>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT api_key.id, tenant_id, scopes, sessions, suspended_at IS NOT NULL AS "suspended!"
+            r#"SELECT api_key.id, tenant_id, scopes, sessions, suspended_at IS NOT NULL AS "suspended!",
+                      (quotas->>'requests_per_second')::bigint AS requests_per_second
                FROM api_key JOIN tenant ON tenant.id = api_key.tenant_id
                WHERE secret_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())"#,
             secret_hash.as_slice()
@@ -173,6 +185,7 @@ impl AdministrationTransaction {
             scopes: scopes(&row.scopes)?,
             sessions: row.sessions,
             suspended: row.suspended,
+            requests_per_second: rate(row.requests_per_second),
         }))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::api_keys::{Credential, KeyAccess};
+use super::api_keys::{Credential, KeyAccess, rate};
 use super::users::{User, UserRow, role};
 use super::{AdministrationTransaction, StoreError};
 use crate::ids::{TenantId, UserId};
@@ -163,7 +163,8 @@ impl AdministrationTransaction {
     /// [`StoreError`] when the database is unavailable.
     pub async fn find_login(&mut self, token_hash: &[u8; 32]) -> Result<Option<KeyAccess>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT tenant_user.id, login_token.tenant_id, role, suspended_at IS NOT NULL AS "suspended!"
+            r#"SELECT tenant_user.id, login_token.tenant_id, role, suspended_at IS NOT NULL AS "suspended!",
+                      (quotas->>'requests_per_second')::bigint AS requests_per_second
                FROM login_token JOIN tenant_user ON tenant_user.id = login_token.user_id JOIN tenant ON tenant.id = login_token.tenant_id
                WHERE secret_hash = $1 AND expires_at > clock_timestamp() AND disabled_at IS NULL"#,
             token_hash.as_slice()
@@ -177,6 +178,7 @@ impl AdministrationTransaction {
             scopes: role(&row.role)?.scopes().to_vec(),
             sessions: None::<Vec<Uuid>>,
             suspended: row.suspended,
+            requests_per_second: rate(row.requests_per_second),
         }))
     }
 }

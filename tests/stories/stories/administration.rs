@@ -98,6 +98,7 @@ async fn people_log_in_do_what_their_role_may_and_are_sent_away(story: &Story) -
 /// A client of the broker and what the server has refused it.
 struct Reader {
     client: async_nats::Client,
+    domain: String,
     consumer: String,
     stream: String,
     refusals: Arc<Mutex<Vec<String>>>,
@@ -123,6 +124,7 @@ impl Reader {
             .await?;
         Ok(Self {
             client,
+            domain: text("domain")?.to_owned(),
             consumer: text("consumer")?.to_owned(),
             stream: text("stream")?.to_owned(),
             refusals,
@@ -130,7 +132,7 @@ impl Reader {
     }
 
     async fn consumer(&self) -> anyhow::Result<Consumer<pull::Config>> {
-        let jetstream = async_nats::jetstream::new(self.client.clone());
+        let jetstream = async_nats::jetstream::with_domain(self.client.clone(), &self.domain);
         Ok(jetstream.get_consumer_from_stream(&self.consumer, &self.stream).await?)
     }
 
@@ -288,6 +290,12 @@ async fn nothing_else_is_allowed(reader: &Reader, others: &Value, own: &str, oth
         (format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{theirs}"), "1"),
         (format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.dispatcher"), "1"),
         (format!("$JS.ACK.{stream}.dispatcher.1.1.1.1.0"), "+ACK"),
+        (format!("$JS.rookery.API.CONSUMER.INFO.{stream}.{theirs}"), ""),
+        (format!("$JS.rookery.API.CONSUMER.INFO.{stream}.dispatcher"), ""),
+        (format!("$JS.rookery.API.CONSUMER.MSG.NEXT.{stream}.{theirs}"), "1"),
+        (format!("$JS.rookery.API.CONSUMER.MSG.NEXT.{stream}.dispatcher"), "1"),
+        (format!("$JS.rookery.API.STREAM.MSG.GET.{stream}"), "{\"seq\":1}"),
+        (format!("$JS.rookery.API.CONSUMER.CREATE.{stream}.spy"), &unfiltered),
         (format!("$JS.API.STREAM.INFO.{stream}"), ""),
         (format!("$JS.API.STREAM.MSG.GET.{stream}"), "{\"seq\":1}"),
         (format!("$JS.API.DIRECT.GET.{stream}"), "{\"seq\":1}"),
@@ -315,7 +323,10 @@ async fn nobody_can_be_made_to_speak_for_rookery(scene: &Scene, reader: &Reader)
         "the witness is heard"
     );
     scene.api.create_session("Makes events").await?;
-    let next = format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", reader.stream, reader.consumer);
+    let next = format!(
+        "$JS.rookery.API.CONSUMER.MSG.NEXT.{}.{}",
+        reader.stream, reader.consumer
+    );
     reader
         .client
         .publish_with_reply(

@@ -112,7 +112,14 @@ impl Authority {
         let exporter = self.rookery.public_key();
         let imports: Vec<Value> = services()?
             .into_iter()
-            .map(|(name, subject, _)| json!({"name": name, "subject": subject, "account": exporter, "type": "service"}))
+            .map(|(name, subject, _)| {
+                // Every account has a `$JS.API` of its own, which would answer as well.
+                let here = match subject.strip_prefix("$JS.API.") {
+                    Some(question) => subject::tenants_question(question),
+                    None => subject.clone(),
+                };
+                json!({"name": name, "subject": subject, "local_subject": here, "account": exporter, "type": "service"})
+            })
             .collect();
         let mut claims = account_claims();
         claims["imports"] = json!(imports);
