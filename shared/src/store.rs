@@ -158,6 +158,8 @@ impl Store {
         let options = options.application_name("rookery").options([
             ("rookery.tenant", tenant),
             ("plan_cache_mode", plans),
+            // Compiling a plan of many partitions takes a hundred times longer than carrying it out.
+            ("jit", "off"),
             // A stopped process must not hold locks, and a stuck statement must not hold a connection.
             ("idle_in_transaction_session_timeout", "2000"),
             ("statement_timeout", "15000"),

@@ -23,7 +23,7 @@ pub enum BenchName {
     IdleMemory,
     /// Time from the REST call to WhatsApp's acknowledgement, beside the disk's fsync in the same run.
     SendLatency,
-    /// Lists and searches with ten million messages (or `--messages`), through the gateway. Some minutes and up to 10 GB of disk; only when named.
+    /// Lists and searches with ten million messages (or `--messages`), through the gateway. Half an hour and 10 GB of disk; only when named.
     ReadModel,
     /// Many generated requests to the API: none may be answered otherwise than the OpenAPI document says. Half an hour or more; only when named.
     ApiFuzz,

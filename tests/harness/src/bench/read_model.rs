@@ -78,7 +78,7 @@ pub async fn measure(stack: StackBuilder, messages: u64) -> anyhow::Result<()> {
 
 async fn pool(url: &str) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions = url.parse()?;
-    let options = options.options([("rookery.tenant", "*"), ("statement_timeout", "0")]);
+    let options = options.options([("rookery.tenant", "*"), ("statement_timeout", "0"), ("jit", "off")]);
     Ok(PgPoolOptions::new().max_connections(2).connect_with(options).await?)
 }
 
@@ -186,6 +186,7 @@ async fn write_plans(pool: &PgPool, load: &Load, deep: Uuid) -> anyhow::Result<(
     step("query plans", async {
         for question in plans::questions(load, deep) {
             let plan = question.plan(pool, &repository::root().join(".sqlx"), false).await?;
+            let plan = format!("With {} messages:\n\n{plan}", load.messages);
             std::fs::write(folder.join(format!("{}.txt", question.name)), plan)?;
         }
         anyhow::Ok(())
