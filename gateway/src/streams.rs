@@ -73,7 +73,7 @@ impl Streams {
     /// When it cannot be signed, which no configuration that was accepted can cause.
     pub fn credential(&self, region: Region, tenant: TenantId) -> Result<StreamCredential, Problem> {
         let seed: [u8; 32] = rand::random();
-        let user = KeyPair::new_from_raw(nkeys::KeyPairType::User, seed).map_err(unsigned)?;
+        let user = KeyPair::new_from_raw(nkeys::KeyPairType::User, seed).map_err(|error| unsigned(&error))?;
         let expires_at = Utc::now() + self.lifetime;
         let claims = self.claims(region, tenant);
         let token = sign(
@@ -83,8 +83,8 @@ impl Streams {
             Some(expires_at),
             &claims,
         )
-        .map_err(unsigned)?;
-        let seed = SecretString::from(user.seed().map_err(unsigned)?);
+        .map_err(|error| unsigned(&error))?;
+        let seed = SecretString::from(user.seed().map_err(|error| unsigned(&error))?);
         Ok(StreamCredential {
             url: self.url.clone(),
             credentials: credentials_file(&token, &seed),
@@ -123,6 +123,6 @@ fn inbox_prefix(tenant: TenantId) -> String {
     format!("_INBOX_{tenant}")
 }
 
-fn unsigned(error: nkeys::error::Error) -> Problem {
+fn unsigned(error: &nkeys::error::Error) -> Problem {
     Problem::internal(anyhow::anyhow!("a stream credential was not signed: {error}"))
 }
