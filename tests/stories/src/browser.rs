@@ -142,6 +142,17 @@ impl Browser {
         Ok(())
     }
 
+    /// Chooses from a list by keyboard: what begins with the letter.
+    ///
+    /// # Errors
+    /// When the list is not there.
+    pub async fn choose(&self, selector: &str, letter: &str) -> anyhow::Result<()> {
+        self.wait_to_see(selector).await?;
+        let list = self.page.find_element(selector).await?;
+        list.focus().await?.press_key(letter).await?;
+        Ok(())
+    }
+
     /// Chooses a file for a field.
     ///
     /// # Errors

@@ -162,8 +162,7 @@ async fn the_operator_sees_the_cluster_and_hands_out_a_key(story: &Story) -> any
     look(&browser, "keys").await?;
 
     // In another language, chosen with a person's own means.
-    browser.click("#language").await?;
-    browser.submit("#language", "P").await?;
+    browser.choose("#language", "P").await?;
     browser.wait_for_text("nav", "Sessões").await?;
     ensure!(
         browser.see("document.documentElement.lang").await? == "pt",
