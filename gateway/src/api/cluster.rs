@@ -124,20 +124,20 @@ impl From<Takeover> for TakeoverObject {
 #[utoipa::path(get, path = "/v1/cluster", tag = "cluster",
     responses((status = 200, description = "The cluster, now.", body = Cluster)))]
 async fn get_cluster(State(app): State<App>, _call: AdminCall) -> Result<Json<Cluster>, Problem> {
-    let (workers, sharing, takeovers) = promptly(async {
-        let store = app.store();
+    let (workers, demand, takeovers) = promptly(async {
+        let mut transaction = app.store().administration().await?;
         Ok((
-            store.workers().await?,
-            store.observe_workers().await?,
-            store.takeovers(TAKEOVERS).await?,
+            transaction.workers().await?,
+            transaction.demand().await?,
+            transaction.takeovers(TAKEOVERS).await?,
         ))
     })
     .await?;
     Ok(Json(Cluster {
         region: app.region().to_string(),
         workers: workers.into_iter().map(Worker::from).collect(),
-        wanted: sharing.wanted,
-        waiting: sharing.free,
+        wanted: demand.wanted,
+        waiting: demand.waiting,
         takeovers: takeovers.into_iter().map(TakeoverObject::from).collect(),
     }))
 }

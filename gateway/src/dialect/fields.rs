@@ -50,7 +50,7 @@ impl Fields {
         if let Some(boundary) = content_type(&parts.headers).and_then(|value| multer::parse_boundary(value).ok()) {
             return Self::of_form(app, tenant, body, boundary).await;
         }
-        let _place = app.base64_permits().try_acquire().map_err(|_| {
+        let _place = app.base64_permits().try_acquire_owned().map_err(|_| {
             Problem::new(
                 Code::Overloaded,
                 "Too many files in base64 are coming in: send files as they are.",

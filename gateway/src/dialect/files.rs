@@ -51,7 +51,7 @@ pub async fn from_base64(
     mime_type: Option<&str>,
     name: Option<&str>,
 ) -> Result<StoredMedia, Problem> {
-    let bytes = resolve::decode(text).ok_or_else(|| Problem::field(field, "must be base64"))?;
+    let bytes = resolve::decode(text.to_owned()).ok_or_else(|| Problem::field(field, "must be base64"))?;
     let declared = text
         .strip_prefix("data:")
         .and_then(|rest| rest.split([';', ',']).next())
@@ -103,7 +103,7 @@ pub async fn to_base64(app: &App, file: &StoredMedia) -> Result<String, Problem>
     }
     let _place = app
         .base64_permits()
-        .try_acquire()
+        .try_acquire_owned()
         .map_err(|_| Problem::new(Code::Overloaded, "Too many files in base64 are going out."))?;
     let mut pieces = bucket.read(&file.object_key, 0).await.map_err(of_bucket)?;
     let mut whole = Vec::new();

@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::SendMessages;
 use crate::database::promptly;
-use crate::http::body::{self, Submission};
+use crate::http::body::{self, FileSubmission, Submission};
 use crate::http::prefer::Prefer;
 use crate::idempotency::Idempotency;
 use crate::problem::Problem;
@@ -40,9 +40,13 @@ pub async fn send(
 ) -> Result<Message, Problem> {
     let request: SendRequest = body::parse(message.to_string().as_bytes())?;
     let prefer = Prefer { wait: Some(PATIENCE) };
-    let submission = Submission {
-        body: request,
-        idempotency,
+    let submission = FileSubmission {
+        submission: Submission {
+            body: request,
+            idempotency,
+        },
+        // Whoever read the request's file holds its place.
+        place: None,
     };
     let response = send::send_message(State(app.clone()), call.clone(), prefer, submission).await?;
     let accepted: AcceptedId = answer(response).await?;

@@ -1,13 +1,14 @@
 // Chats of one session, and a conversation that updates by itself.
 
 import { fileAddress, get, post, upload } from "./api.js";
-import { act, field, h } from "./dom.js";
+import { act, field, fill, h } from "./dom.js";
 import { onEvent } from "./live.js";
 import { nameOf } from "./sessions.js";
 import { t } from "./words.js";
 
 const CHATS = 50;
 const MESSAGES = 50;
+const UNREADABLE = ["session_not_connected", "chat_not_found"];
 const FILES = ["image", "video", "audio", "document", "sticker"];
 
 const person = (party) => party.name || (party.phone ? `+${party.phone}` : party.jid);
@@ -54,7 +55,7 @@ export async function chats(area, session, chat) {
     const wanted = search.value.trim();
     const query = wanted ? `&search=${encodeURIComponent(wanted)}` : "";
     const page = await get(`/v1/sessions/${session}/chats?limit=${CHATS}${query}`);
-    list.replaceChildren(...page.data.map((one) => chatLine(session, one, chat)));
+    fill(list, ...page.data.map((one) => chatLine(session, one, chat)));
     if (!page.data.length) list.append(h("li", { class: "hint" }, t("no_chat")));
   });
   search.addEventListener("input", load);
@@ -82,7 +83,7 @@ async function converse(place, area, session, chat) {
     if (error.problem?.code === "chat_not_found") return null;
     throw error;
   });
-  const title = known ? person(known) : chat;
+  const title = known ? person(known) : /^\d+$/.test(chat) ? `+${chat}` : chat;
   const older = h("button", { type: "button", class: "quiet", hidden: true }, t("older"));
   const lines = h("ol", { id: "messages", "aria-live": "polite", "aria-label": title });
   const text = h("textarea", { id: "text", rows: 1, maxlength: 4096, "aria-label": t("text"), placeholder: t("text") });
@@ -95,6 +96,7 @@ async function converse(place, area, session, chat) {
   /** Messages by id, each with its element; only what has changed is drawn again. */
   const shown = new Map();
   let next = null;
+  let drawn = false;
   const add = (messages) => {
     for (const message of messages) {
       const form = JSON.stringify(message);
@@ -104,10 +106,15 @@ async function converse(place, area, session, chat) {
       before?.element.replaceWith(element);
       shown.set(message.id, { form, element, message });
     }
-    const order = [...shown.values()].sort((a, b) => a.message.timestamp.localeCompare(b.message.timestamp) || a.message.id.localeCompare(b.message.id));
+    // The API's own order: ids rise with time, while clocks of phones only know seconds.
+    const order = [...shown.values()].sort((a, b) => (a.message.id < b.message.id ? -1 : 1));
     order.forEach(({ element }, index) => lines.children[index] === element || lines.insertBefore(element, lines.children[index] ?? null));
   };
   const scroll = place.querySelector(".scroll");
+  /** Whoever looks at a message has read it. */
+  const read = together(async () => {
+    if (document.visibilityState === "visible") await post(`${path}/read`, {}, { quiet: UNREADABLE }).catch(() => {});
+  });
   const newest = together(async () => {
     const page = await get(`${path}/messages?limit=${MESSAGES}`, none).catch((error) => {
       if (error.problem?.code === "chat_not_found") return { data: [], next_cursor: null };
@@ -117,9 +124,12 @@ async function converse(place, area, session, chat) {
       next = page.next_cursor;
       older.hidden = !next;
     }
+    const more = page.data.some((message) => !message.from_me && !shown.has(message.id));
     const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
     add(page.data);
     if (atEnd) scroll.scrollTop = scroll.scrollHeight;
+    if (more && (drawn || known?.unread_count)) read();
+    drawn = true;
   });
   older.addEventListener("click", act(async () => {
     const page = await get(`${path}/messages?limit=${MESSAGES}&cursor=${encodeURIComponent(next)}`);
@@ -147,7 +157,6 @@ async function converse(place, area, session, chat) {
   place.append(form);
   await newest();
   scroll.scrollTop = scroll.scrollHeight;
-  if (known?.unread_count) await post(`${path}/read`, {}, { quiet: ["session_not_connected"] }).catch(() => {});
   onEvent(area, (event) => {
     const about = event.data?.chat;
     if (event.session_id !== session) return;
@@ -182,9 +191,9 @@ function filePart(kind, content) {
   if (!content.media_id || (content.status && content.status !== "stored")) return h("span", { class: "hint" }, `${name} · ${content.status ?? ""}`);
   const show = act(async (event) => {
     const address = await fileAddress(content.media_id);
-    if (kind === "image" || kind === "sticker") return part.replaceChildren(h("img", { src: address, alt: content.caption ?? name, class: "picture" }));
-    if (kind === "audio") return part.replaceChildren(h("audio", { src: address, controls: true }));
-    if (kind === "video") return part.replaceChildren(h("video", { src: address, controls: true, class: "picture" }));
+    if (kind === "image" || kind === "sticker") return fill(part, h("img", { src: address, alt: content.caption ?? name, class: "picture" }));
+    if (kind === "audio") return fill(part, h("audio", { src: address, controls: true }));
+    if (kind === "video") return fill(part, h("video", { src: address, controls: true, class: "picture" }));
     h("a", { href: address, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   });

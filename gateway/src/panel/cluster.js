@@ -1,7 +1,7 @@
 // The region's workers, what they hold, and who took over from whom: for the operator.
 
 import { get } from "./api.js";
-import { every, h } from "./dom.js";
+import { every, fill, h } from "./dom.js";
 import { t } from "./words.js";
 
 const REFRESH_MILLISECONDS = 2000;
@@ -19,8 +19,8 @@ export async function cluster(area) {
   every(REFRESH_MILLISECONDS, area, async () => {
     const now = await get("/v1/cluster", { operator: true });
     summary.textContent = t("cluster_summary", now.region, now.wanted, now.waiting);
-    workers.replaceChildren(...now.workers.map(workerRow));
-    takeovers.replaceChildren(...now.takeovers.map((one) => h("tr", {},
+    fill(workers, ...now.workers.map(workerRow));
+    fill(takeovers, ...now.takeovers.map((one) => h("tr", {},
       [new Date(one.taken_at).toLocaleString(), one.session_name || one.session_id, one.from, one.to ?? "–", one.epoch].map((cell) => h("td", {}, String(cell))))));
     if (!now.takeovers.length) takeovers.append(h("tr", {}, h("td", { colspan: 5, class: "hint" }, t("no_takeover"))));
   });

@@ -11,8 +11,15 @@ export function h(tag, properties = {}, ...children) {
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...real(children));
   return element;
+}
+
+const real = (children) => children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false);
+
+/** Puts these in the place of what an element holds; what is null or false is left out. */
+export function fill(element, ...children) {
+  element.replaceChildren(...real(children));
 }
 
 /** A field with its label. */

@@ -1,6 +1,6 @@
 // The tenant's events as they happen.
 
-import { h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { onEvent, recent } from "./live.js";
 import { t } from "./words.js";
 
@@ -15,7 +15,7 @@ export async function events(area) {
     h("details", {},
       h("summary", {}, h("time", {}, new Date(event.timestamp).toLocaleTimeString()), h("b", {}, event.type), h("small", {}, `${event.session_id} · ${event.seq}`)),
       h("pre", {}, JSON.stringify(event, null, 2))));
-  const all = () => list.replaceChildren(...recent.filter(wanted).map(line));
+  const all = () => fill(list, ...recent.filter(wanted).map(line));
   filter.addEventListener("input", all);
   paused.addEventListener("change", () => paused.checked || all());
   area.append(h("div", { class: "row" }, h("label", {}, h("span", {}, t("filter")), filter), h("label", { class: "inline" }, paused, t("paused"))), list, h("p", { class: "hint" }, t("events_hint")));

@@ -1,7 +1,7 @@
 // A tenant's API keys: for the operator.
 
 import { call, caller, get, post } from "./api.js";
-import { act, field, h } from "./dom.js";
+import { act, field, fill, h } from "./dom.js";
 import { t } from "./words.js";
 
 const SCOPES = ["sessions:read", "sessions:write", "messages:read", "messages:send", "media:read", "media:write", "webhooks:write"];
@@ -20,7 +20,7 @@ export async function keys(area) {
   });
   const load = async () => {
     const page = await get("/v1/api-keys?limit=100");
-    rows.replaceChildren(...page.data.map((key) => keyRow(key, load)));
+    fill(rows, ...page.data.map((key) => keyRow(key, load)));
   };
   area.append(
     h("form", { id: "create-key", onsubmit: create }, field(t("key_name"), name), h("fieldset", {}, h("legend", {}, t("scopes")), scopes), h("button", {}, t("create")), shown),

@@ -1,7 +1,7 @@
 // The panel: a client of the canonical API like any other. It can do nothing that its key cannot.
 
 import { call, caller, get, remember } from "./api.js";
-import { act, complain, field, h } from "./dom.js";
+import { act, complain, field, fill, h } from "./dom.js";
 import { follow, stop } from "./live.js";
 import { LANGUAGES, language, setLanguage, t } from "./words.js";
 import { chats } from "./chats.js";
@@ -31,7 +31,7 @@ function showLogin() {
     const login = await call("POST", "/v1/login", { anonymous: true, body: { email: email.value.trim(), password: password.value } });
     await enter(login.token);
   });
-  place.replaceChildren(
+  fill(place, 
     h("div", { class: "doors" },
       h("form", { id: "login", onsubmit: byPassword },
         h("h2", {}, t("login")), field(t("email"), email), field(t("password"), password), h("button", {}, t("enter"))),
@@ -100,7 +100,7 @@ function showTop(view) {
     tenants.map((one) => h("option", { value: one.id, selected: one.id === caller.tenant }, one.name)));
   const tab = (name) => h("a", { href: `#/${name}`, "aria-current": name === view ? "page" : null }, t(name));
   const names = Object.keys(VIEWS).filter((name) => caller.operator || !OPERATORS.includes(name));
-  top.replaceChildren(
+  fill(top, 
     h("h1", {}, "Rookery"),
     ...(view ? [h("nav", { "aria-label": t("areas") }, names.map(tab)), live, tenant || ""] : []),
     h("span", { class: "right" }, languages, view && h("button", { id: "leave", type: "button", onclick: leave }, t("leave"))),
@@ -114,7 +114,7 @@ function show() {
   const view = VIEWS[wanted] && (caller.operator || !OPERATORS.includes(wanted)) ? wanted : "sessions";
   showTop(view);
   const area = h("section", { class: `view ${view}` });
-  place.replaceChildren(area);
+  fill(place, area);
   if (caller.operator && !caller.tenant && view !== "cluster") return;
   VIEWS[view](area, ...rest).catch((error) => error.problem || complain(error.message));
 }

@@ -1,7 +1,7 @@
 // Sessions: their state, live, and linking an account by QR code or by pairing code.
 
 import { get, post } from "./api.js";
-import { act, field, h } from "./dom.js";
+import { act, field, fill, h } from "./dom.js";
 import { onEvent } from "./live.js";
 import { t } from "./words.js";
 
@@ -31,7 +31,7 @@ export async function sessions(area, chosen) {
 
   const load = async () => {
     const all = (await get("/v1/sessions?limit=100")).data;
-    list.replaceChildren(...all.map((session) => h("li", {},
+    fill(list, ...all.map((session) => h("li", {},
       h("a", { href: `#/sessions/${session.id}`, "aria-current": session.id === chosen ? "true" : null }, h("span", {}, nameOf(session)), stateOf(session)))));
     if (!all.length) list.append(h("li", { class: "hint" }, t("no_session")));
     return all;
@@ -60,8 +60,8 @@ function showSession(detail, id) {
 
   return async (all) => {
     const session = all.find((one) => one.id === id);
-    if (!session) return title.replaceChildren(h("p", {}, t("gone")));
-    title.replaceChildren(
+    if (!session) return fill(title, h("p", {}, t("gone")));
+    fill(title, 
       h("h2", { id: "session-name" }, nameOf(session)),
       h("span", { id: "session-status", class: "state", data: { state: session.status } }, t(`state_${session.status}`)),
       session.reason && h("span", { class: "hint" }, session.reason),

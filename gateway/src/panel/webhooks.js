@@ -1,7 +1,7 @@
 // Webhooks, and what became of each delivery.
 
 import { call, get, post } from "./api.js";
-import { act, every, field, h } from "./dom.js";
+import { act, every, field, fill, h } from "./dom.js";
 import { t } from "./words.js";
 
 const REFRESH_MILLISECONDS = 2000;
@@ -27,17 +27,16 @@ export async function webhooks(area, chosen) {
   );
   const load = async () => {
     const all = (await get("/v1/webhooks?limit=100")).data;
-    list.replaceChildren(...all.map((one) => h("li", {},
+    if (!all.some((one) => one.id === chosen)) chosen = all[0]?.id;
+    fill(list, ...all.map((one) => h("li", {},
       h("a", { href: `#/webhooks/${one.id}`, "aria-current": one.id === chosen ? "true" : null },
         h("span", {}, one.url), h("span", { class: "state", data: { state: one.enabled ? "connected" : "failed" } }, t(one.enabled ? "on" : "off"))))));
     if (!all.length) list.append(h("li", { class: "hint" }, t("no_webhook")));
     return all;
   };
   const all = await load();
-  const webhook = all.find((one) => one.id === chosen) ?? all[0];
-  if (!webhook) return;
-  chosen = webhook.id;
-  showWebhook(detail, webhook);
+  const webhook = all.find((one) => one.id === chosen);
+  if (webhook) showWebhook(detail, webhook);
 }
 
 function showWebhook(detail, webhook) {
@@ -46,7 +45,7 @@ function showWebhook(detail, webhook) {
   const again = () => dispatchEvent(new HashChangeEvent("hashchange"));
   const load = async () => {
     const page = await get(`${path}/deliveries?limit=50`);
-    rows.replaceChildren(...page.data.map((delivery) => deliveryRow(path, delivery, load)));
+    fill(rows, ...page.data.map((delivery) => deliveryRow(path, delivery, load)));
     if (!page.data.length) rows.append(h("tr", {}, h("td", { colspan: 5, class: "hint" }, t("no_delivery"))));
   };
   const remove = async () => {

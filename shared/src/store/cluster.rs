@@ -4,7 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Store, StoreError};
+use super::{AdministrationTransaction, StoreError};
 use crate::ids::{SessionId, TenantId, WorkerId};
 use crate::store::leases::LEASE_TIME;
 
@@ -50,12 +50,37 @@ pub struct Takeover {
     pub claimed_at: DateTime<Utc>,
 }
 
-impl Store {
+/// How many sessions want a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demand {
+    /// Held or not.
+    pub wanted: i64,
+    /// Those that have none and may be claimed now.
+    pub waiting: i64,
+}
+
+impl AdministrationTransaction {
+    /// How many sessions want a worker.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn demand(&mut self) -> Result<Demand, StoreError> {
+        let demand = sqlx::query_as!(
+            Demand,
+            r#"SELECT count(*) AS "wanted!",
+                      count(*) FILTER (WHERE worker_id IS NULL AND claim_after <= clock_timestamp()) AS "waiting!"
+               FROM session_lease WHERE goal <> 'stopped'"#
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(demand)
+    }
+
     /// Every worker that has a row, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn workers(&self) -> Result<Vec<WorkerOverview>, StoreError> {
+    pub async fn workers(&mut self) -> Result<Vec<WorkerOverview>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT worker.id, version, started_at, beat_at, draining, capacity,
                       beat_at < clock_timestamp() - make_interval(secs => $1) AS "stale!",
@@ -68,7 +93,7 @@ impl Store {
                ORDER BY started_at, worker.id"#,
             LEASE_TIME.as_secs_f64()
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.transaction)
         .await?;
         let worker = rows.into_iter().map(|row| WorkerOverview {
             id: WorkerId(row.id),
@@ -88,7 +113,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn takeovers(&self, limit: i64) -> Result<Vec<Takeover>, StoreError> {
+    pub async fn takeovers(&mut self, limit: i64) -> Result<Vec<Takeover>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT session_id, session_lease.tenant_id, name, taken_from AS "taken_from!", worker_id, epoch, claimed_at AS "claimed_at!"
                FROM session_lease JOIN session ON session.id = session_id
@@ -96,7 +121,7 @@ impl Store {
                ORDER BY claimed_at DESC LIMIT $1"#,
             limit
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *self.transaction)
         .await?;
         let takeover = rows.into_iter().map(|row| Takeover {
             session: SessionId::new(self.region, row.session_id),
