@@ -41,7 +41,7 @@ pub enum Step {
     /// A request and its answer.
     Ask(Box<Ask>),
     /// A person does something, or sees something.
-    Phone(PhoneStep),
+    Phone(Box<PhoneStep>),
     /// A receiver of webhooks gets something.
     Hook(HookStep),
 }
