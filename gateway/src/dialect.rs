@@ -22,7 +22,8 @@ pub mod words;
 use axum::Router;
 use axum::body::Body;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use secrecy::SecretString;
@@ -74,7 +75,12 @@ fn below_prefix<S: Speech>(app: &App, routes: Router<App>) -> Router<App> {
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(CatchPanicLayer::custom(middleware::panicked))
         .layer(map_response(tell::<S>));
-    Router::new().nest(&format!("{PREFIX}/{}", S::DIALECT), routes)
+    let prefix = format!("{PREFIX}/{}", S::DIALECT);
+    // A nested router's root has no slash behind it, a base address often has.
+    let root = Redirect::temporary(&prefix);
+    Router::new()
+        .route(&format!("{prefix}/"), any(async move || root))
+        .nest(&prefix, routes)
 }
 
 /// Writes a problem as the dialect's clients know failures.

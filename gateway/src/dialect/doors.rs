@@ -146,8 +146,13 @@ fn has_route(dialect: Dialect, path: &str) -> bool {
 
 fn prefixed(uri: &Uri, dialect: Dialect) -> Option<Uri> {
     let rest = uri.path_and_query().map_or("/", |rest| rest.as_str());
-    let rest = rest.strip_prefix('/').unwrap_or(rest);
-    format!("{PREFIX}/{dialect}/{rest}").parse().ok()
+    // The root itself is the prefix alone.
+    let rest = match rest.strip_prefix('/') {
+        Some("") => "",
+        Some(query) if query.starts_with('?') => query,
+        _ => rest,
+    };
+    format!("{PREFIX}/{dialect}{rest}").parse().ok()
 }
 
 #[cfg(test)]
@@ -193,7 +198,7 @@ mod tests {
         );
         assert_eq!(
             prefixed(&"/".parse().unwrap(), Dialect::Multisession).unwrap(),
-            "/compat/multisession/"
+            "/compat/multisession"
         );
     }
 

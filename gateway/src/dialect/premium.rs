@@ -54,6 +54,7 @@ impl Speech for Premium {
     fn tell(problem: &Problem) -> (StatusCode, Value) {
         let status = match problem.code() {
             Code::ValidationFailed | Code::MalformedBody | Code::UrlForbidden => StatusCode::BAD_REQUEST,
+            Code::NotOnWhatsapp => StatusCode::NOT_FOUND,
             _ => problem.status(),
         };
         (status, json!({ "status": false, "erro": words::portuguese(problem) }))

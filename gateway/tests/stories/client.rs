@@ -58,6 +58,11 @@ impl Client {
         }
     }
 
+    /// The key.
+    pub(crate) fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or_default()
+    }
+
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         let path = match &self.query {
             Some(query) if path.contains('?') => format!("{path}&{query}"),

@@ -11,6 +11,7 @@ mod broker;
 mod chats;
 mod client;
 mod database;
+mod dialects;
 mod documentation;
 mod erasure;
 mod events;
