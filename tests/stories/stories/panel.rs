@@ -31,8 +31,13 @@ async fn look(browser: &Browser, page: &str) -> anyhow::Result<()> {
             overflow.as_i64().context("no width")? <= 0,
             "{page} is {overflow} pixels too wide for {name}"
         );
-        let empty = browser.see("/undefined|\\bnull\\b|NaN/.test(document.body.innerText)").await?;
-        ensure!(empty == false || page == "events", "{page} shows something empty as a word");
+        let empty = browser
+            .see("/undefined|\\bnull\\b|NaN/.test(document.body.innerText)")
+            .await?;
+        ensure!(
+            empty == false || page == "events",
+            "{page} shows something empty as a word"
+        );
         browser.screenshot(&format!("panel-{page}-{name}")).await?;
     }
     browser.resize(1280, 900).await
@@ -97,8 +102,15 @@ async fn a_person_links_a_phone_by_the_screen_and_chats_in_a_browser(story: &Sto
     browser.wait_for_text("#messages li:not(.mine) .text", hostile).await?;
     browser.wait_for_text("#chats", "Good morning").await?;
     // Seen is read: no badge stays, and the order is that of the conversation.
-    browser.wait_until("the chat to be read", "document.querySelectorAll('#chats .badge').length === 0").await?;
-    let order = browser.see("[...document.querySelectorAll('#messages li')].map((line) => line.className).join()").await?;
+    browser
+        .wait_until(
+            "the chat to be read",
+            "document.querySelectorAll('#chats .badge').length === 0",
+        )
+        .await?;
+    let order = browser
+        .see("[...document.querySelectorAll('#messages li')].map((line) => line.className).join()")
+        .await?;
     ensure!(order == "mine,", "the conversation's order is {order}");
 
     let file = scene.site().directory.data_of("menu.txt");
