@@ -23,7 +23,7 @@ const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_co
 /// Routes that answer for as long as they are listened to.
 const ENDLESS: &str = "^/v1/events$|^/v1/events/ws$|/qr$";
 /// Routes that belong to the operator.
-const OPERATOR_TAGS: [&str; 3] = ["tenants", "api-keys", "users"];
+const OPERATOR_TAGS: [&str; 4] = ["tenants", "api-keys", "users", "cluster"];
 
 /// How many requests are made.
 #[derive(Debug, Clone, Copy)]
