@@ -158,7 +158,9 @@ async fn call(client: &Client, route: &str, belongings: &Belongings) -> Answer {
 }
 
 fn is_operators(route: &str) -> bool {
-    route.contains("/v1/tenants") || route.contains("/v1/api-keys")
+    ["/v1/tenants", "/v1/api-keys", "/v1/users", "/v1/cluster"]
+        .iter()
+        .any(|path| route.contains(path))
 }
 
 #[tokio::test]
@@ -181,6 +183,9 @@ async fn a_tenant_cannot_touch_anything_of_another_one_by_any_route() {
         } else if route == "get /v1/events/ws" {
             // Not a request for a WebSocket; what one carries has its own story.
             answer.expect(422);
+        } else if route == "get /v1/streams/credentials" {
+            // This gateway's broker has no accounts for tenants; what a credential opens has its own story.
+            answer.expect(409);
         } else if route.starts_with("get ") {
             assert_eq!(
                 answer.expect(200).json["data"],
@@ -216,6 +221,10 @@ async fn every_route_refuses_a_stranger_and_a_key_without_the_scope() {
     let (for_media, for_webhooks) = (with("media:read").await, with("webhooks:write").await);
 
     for route in routes(&tenant.client).await {
+        // The one route to which nobody comes with a key.
+        if route == "post /v1/login" {
+            continue;
+        }
         let answer = call(&world.gateway.stranger(), &route, &belongings).await;
         assert_eq!(answer.status, 401, "{route}: {}", answer.json);
         let is_media = route.contains("/media");
