@@ -48,6 +48,7 @@ impl Belongings {
                 ("delivery_id", test.text("/delivery_id")),
                 ("tenant_id", tenant.id.to_string()),
                 ("api_key_id", tenant.key_id.clone()),
+                ("user_id", "usr_00000000000000000000000000".to_owned()),
                 ("contact", "15550001002".to_owned()),
                 ("chat", "15550001002".to_owned()),
                 ("label_id", "7".to_owned()),

@@ -43,7 +43,7 @@ impl Effort {
     /// For `deploy/local bench api-fuzz`.
     pub const LONG: Self = Self {
         examples: 200,
-        seconds: Some(1_200),
+        seconds: Some(600),
     };
 }
 

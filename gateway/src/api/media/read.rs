@@ -118,7 +118,7 @@ fn yes() -> bool {
 /// Download a file: leads to a URL of the storage that works for some minutes without a key.
 #[utoipa::path(get, path = "/v1/media/{media_id}/content", tag = "media", params(MediaPath, ContentParameters),
     responses((status = 302, description = "`Location` has the bytes.", headers(("location" = String, description = "The signed URL."))),
-              (status = 200, description = "The bytes (with `redirect=false`).", body = String, content_type = "application/octet-stream")),
+              (status = 200, description = "The bytes (with `redirect=false`), with the file's own type.", body = String, content_type = "*/*")),
     extensions(("x-problems" = json!(["media_not_found"]))))]
 pub(super) async fn get_media_content(
     State(app): State<App>,
