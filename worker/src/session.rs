@@ -56,7 +56,6 @@ const EVIDENCE_MARGIN: Duration = Duration::from_millis(300);
 const RECORDER_PATIENCE: Duration = Duration::from_secs(30);
 /// Pauses before a broken engine is opened again.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// What all sessions of a worker share.
 pub struct Context {
@@ -473,46 +472,6 @@ impl Session {
                 Next::Continue
             }
         }
-    }
-
-    fn connection_lost(&mut self) {
-        self.connected = None;
-        self.outgoing.lock().connection_lost();
-        self.operations.connection_lost();
-    }
-
-    async fn reopen_after_pause(&mut self) {
-        let pause = self.pause;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        self.reopen(pause).await;
-    }
-
-    async fn reopen(&mut self, pause: Duration) {
-        self.end_engine().await;
-        self.reopen_at = Some(Instant::now() + pause.mul_f64(1.0 + 0.2 * rand::random::<f64>()));
-    }
-
-    /// Ends the engine by force, if one is open.
-    async fn end_engine(&mut self) {
-        // Dropped first: they hold on to the engine.
-        self.sending = None;
-        self.asking = None;
-        self.operations.connection_lost();
-        if let Some(open) = self.engine.take() {
-            open.engine.kill().await;
-        }
-        self.connection_lost();
-    }
-
-    /// Closes the engine in order, if one is open.
-    async fn close_engine(&mut self) {
-        self.sending = None;
-        self.asking = None;
-        self.operations.connection_lost();
-        if let Some(open) = self.engine.take() {
-            open.engine.close().await;
-        }
-        self.connection_lost();
     }
 }
 

@@ -160,7 +160,7 @@ impl EngineFactory for WhatsApp {
             .with_runtime_arc(tasks.runtime())
             .with_persistence_manager(Arc::clone(&persistence))
             .with_transport_factory_arc(Arc::clone(&transports) as _)
-            .with_http_client(web.library())
+            .with_http_client(web.for_engine())
             .with_cache_config(cache_config())
             .with_version_override(self.version.current())
             .with_inbound_durability_hook(Hook::new(Arc::clone(&listener)))

@@ -1,6 +1,7 @@
-//! Opening a session's engine: its key, its imported credentials, its proxy.
+//! Opening a session's engine (its key, its imported credentials, its proxy), and ending it, by force or in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use secrecy::ExposeSecret as _;
 use shared::credentials::Credentials;
@@ -9,11 +10,15 @@ use shared::session::{Goal, SessionSettings, SessionStatus};
 use shared::store::backlog::open_session_secret;
 use shared::store::leases::Release;
 use shared::store::records::Account;
+use tokio::time::Instant;
 
 use super::recorder::Decision;
 use super::{Next, OpenEngine, Session};
 use crate::engine::{EngineSession, OpenError};
 use crate::gate::Gate;
+
+/// The longest pause before an engine is opened again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 impl Session {
     pub(super) async fn open_engine(&mut self) -> Next {
@@ -122,6 +127,46 @@ impl Session {
         )
         .map(|secret| secret.expose_secret().to_vec())
         .map_err(|error| OpenError::State(format!("{column}: {error}")))
+    }
+
+    pub(super) fn connection_lost(&mut self) {
+        self.connected = None;
+        self.outgoing.lock().connection_lost();
+        self.operations.connection_lost();
+    }
+
+    pub(super) async fn reopen_after_pause(&mut self) {
+        let pause = self.pause;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        self.reopen(pause).await;
+    }
+
+    pub(super) async fn reopen(&mut self, pause: Duration) {
+        self.end_engine().await;
+        self.reopen_at = Some(Instant::now() + pause.mul_f64(1.0 + 0.2 * rand::random::<f64>()));
+    }
+
+    /// Ends the engine by force, if one is open.
+    pub(super) async fn end_engine(&mut self) {
+        // Dropped first: they hold on to the engine.
+        self.sending = None;
+        self.asking = None;
+        self.operations.connection_lost();
+        if let Some(open) = self.engine.take() {
+            open.engine.kill().await;
+        }
+        self.connection_lost();
+    }
+
+    /// Closes the engine in order, if one is open.
+    pub(super) async fn close_engine(&mut self) {
+        self.sending = None;
+        self.asking = None;
+        self.operations.connection_lost();
+        if let Some(open) = self.engine.take() {
+            open.engine.close().await;
+        }
+        self.connection_lost();
     }
 }
 

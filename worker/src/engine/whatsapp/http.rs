@@ -27,7 +27,7 @@ static DIRECT: LazyLock<Clients> = LazyLock::new(Clients::default);
 #[derive(Debug, Default)]
 struct Clients {
     files: OnceLock<Client>,
-    library: OnceLock<Client>,
+    engine: OnceLock<Client>,
 }
 
 /// How a session reaches WhatsApp's hosts: directly, or through its proxy and in no other way. Its provider must see one address only. Cheap to clone.
@@ -69,8 +69,8 @@ impl Web {
     }
 
     /// The library's client.
-    pub(super) fn library(&self) -> LibraryClient {
-        LibraryClient(self.clone())
+    pub(super) fn for_engine(&self) -> EngineClient {
+        EngineClient(self.clone())
     }
 
     fn clients(&self) -> (&Clients, Option<&Proxied>) {
@@ -146,15 +146,15 @@ fn trust_simulation(builder: reqwest::ClientBuilder) -> anyhow::Result<reqwest::
 
 /// The library's HTTP client.
 #[derive(Debug)]
-pub(super) struct LibraryClient(Web);
+pub(super) struct EngineClient(Web);
 
 #[async_trait]
-impl HttpClient for LibraryClient {
+impl HttpClient for EngineClient {
     /// Whatever the status, a completed exchange is `Ok`: the library tells expired links from dead hosts by it.
     async fn execute(&self, request: HttpRequest) -> anyhow::Result<HttpResponse> {
         let method = request.method.parse()?;
         let (clients, proxied) = self.0.clients();
-        let client = made(&clients.library, || Ok(builder(proxied)?.timeout(WHOLE).build()?))?;
+        let client = made(&clients.engine, || Ok(builder(proxied)?.timeout(WHOLE).build()?))?;
         let mut outgoing = client.request(method, &request.url);
         for (name, value) in &request.headers {
             outgoing = outgoing.header(name, value);

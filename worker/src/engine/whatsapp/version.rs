@@ -66,7 +66,7 @@ impl VersionSource {
 async fn fetch() -> anyhow::Result<u32> {
     use wacore::net::{HttpClient as _, HttpRequest};
     let answer = super::http::Web::default()
-        .library()
+        .for_engine()
         .execute(HttpRequest::get(SOURCE))
         .await?;
     anyhow::ensure!(answer.status_code == 200, "status {}", answer.status_code);
