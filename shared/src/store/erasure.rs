@@ -174,63 +174,34 @@ impl TenantTransaction {
         .rows_affected())
     }
 
-    /// What is known of the person besides what was written.
+    /// What is known of the person besides what was written: answers how many contacts, number checks, calls and status posts are gone.
     async fn erase_entries(&mut self, session: Uuid, person: &Party, jids: &[String]) -> Result<u64, StoreError> {
-        let tenant = self.tenant.0;
-        let mut entries = sqlx::query!(
-            "DELETE FROM contact WHERE session_id = $1 AND tenant_id = $2 AND (phone = $3 OR lid = $4)",
+        let entries = sqlx::query_scalar!(
+            r#"WITH gone_contact AS (
+                   DELETE FROM contact WHERE session_id = $1 AND tenant_id = $2 AND (phone = $4 OR lid = $5) RETURNING 1
+               ), gone_check AS (
+                   DELETE FROM number_check WHERE session_id = $1 AND tenant_id = $2 AND (number = ANY($3) OR phone = $4 OR lid = $5)
+                   RETURNING 1
+               ), gone_call AS (
+                   DELETE FROM call WHERE session_id = $1 AND tenant_id = $2 AND (caller = ANY($3) OR caller_phone = $4 OR caller_lid = $5)
+                   RETURNING 1
+               ), gone_view AS (
+                   DELETE FROM status_viewer WHERE session_id = $1 AND tenant_id = $2 AND (jid = ANY($3) OR phone = $4 OR lid = $5)
+               ), gone_post AS (
+                   DELETE FROM status_post WHERE session_id = $1 AND tenant_id = $2 AND NOT from_me
+                       AND (author = ANY($3) OR author_phone = $4 OR author_lid = $5)
+                   RETURNING 1
+               )
+               SELECT (SELECT count(*) FROM gone_contact) + (SELECT count(*) FROM gone_check)
+                    + (SELECT count(*) FROM gone_call) + (SELECT count(*) FROM gone_post) AS "entries!""#,
             session,
-            tenant,
-            person.phone,
-            person.lid
-        )
-        .execute(&mut *self.transaction)
-        .await?
-        .rows_affected();
-        entries += sqlx::query!(
-            "DELETE FROM number_check WHERE session_id = $1 AND tenant_id = $2 AND (number = ANY($3) OR phone = $4 OR lid = $5)",
-            session,
-            tenant,
+            self.tenant.0,
             jids,
             person.phone,
             person.lid
         )
-        .execute(&mut *self.transaction)
-        .await?
-        .rows_affected();
-        entries += sqlx::query!(
-            "DELETE FROM call WHERE session_id = $1 AND tenant_id = $2 AND (caller = ANY($3) OR caller_phone = $4 OR caller_lid = $5)",
-            session,
-            tenant,
-            jids,
-            person.phone,
-            person.lid
-        )
-        .execute(&mut *self.transaction)
-        .await?
-        .rows_affected();
-        sqlx::query!(
-            "DELETE FROM status_viewer WHERE session_id = $1 AND tenant_id = $2 AND (jid = ANY($3) OR phone = $4 OR lid = $5)",
-            session,
-            tenant,
-            jids,
-            person.phone,
-            person.lid
-        )
-        .execute(&mut *self.transaction)
+        .fetch_one(&mut *self.transaction)
         .await?;
-        entries += sqlx::query!(
-            "DELETE FROM status_post WHERE session_id = $1 AND tenant_id = $2 AND NOT from_me
-               AND (author = ANY($3) OR author_phone = $4 OR author_lid = $5)",
-            session,
-            tenant,
-            jids,
-            person.phone,
-            person.lid
-        )
-        .execute(&mut *self.transaction)
-        .await?
-        .rows_affected();
-        Ok(entries)
+        Ok(u64::try_from(entries).unwrap_or_default())
     }
 }
