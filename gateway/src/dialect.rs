@@ -14,6 +14,7 @@ pub mod doors;
 pub mod fields;
 pub mod files;
 pub mod multisession;
+pub mod patience;
 pub mod premium;
 pub mod sending;
 pub mod sessions;

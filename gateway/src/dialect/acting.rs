@@ -11,15 +11,15 @@ use sha2::{Digest as _, Sha256};
 use shared::problem::Code;
 
 use super::Speech;
+use super::patience::look_for;
 use crate::app::App;
 use crate::idempotency::Idempotency;
 use crate::problem::Problem;
 
 /// A repeat of a GET that acts is the same request for so long.
 pub const WINDOW: Duration = Duration::from_secs(2);
-/// How long a repeat waits for the answer to the first one, and how often it looks.
+/// How long a repeat waits for the answer to the first one.
 const PATIENCE: Duration = Duration::from_secs(15);
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A request that acts although it is a GET, and is no prefetching.
 #[derive(Debug, Clone)]
@@ -92,14 +92,16 @@ pub async fn once<T, F>(work: impl Fn() -> F) -> Result<T, Problem>
 where
     F: Future<Output = Result<T, Problem>>,
 {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
+    let first = look_for(PATIENCE, || async {
         match work().await {
-            Err(problem) if problem.code() == Code::IdempotencyInProgress && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(LOOK_INTERVAL).await;
-            }
-            other => return other,
+            Err(problem) if problem.code() == Code::IdempotencyInProgress => Ok(None),
+            other => other.map(Some),
         }
+    });
+    match first.await? {
+        Some(answer) => Ok(answer),
+        // It is told that the first one is still at it.
+        None => work().await,
     }
 }
 

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -28,7 +28,8 @@ use shared::problem::Code;
 
 use super::{Speech, json as respond, words};
 use crate::app::App;
-use crate::auth;
+use crate::auth::permission::Permission;
+use crate::auth::{self, SessionCall};
 use crate::http::parameters;
 use crate::problem::Problem;
 
@@ -158,6 +159,36 @@ impl Asked {
     /// The group that `numero` names, with or without `@g.us`.
     fn group(&self) -> Result<Address, Problem> {
         group(self.required("numero")?)
+    }
+}
+
+/// A request about one session, by somebody who may do `P` with it.
+#[derive(Debug)]
+struct About<P> {
+    call: SessionCall<P>,
+    /// What its clients call the session.
+    name: String,
+    asked: Asked,
+}
+
+impl<P: Permission> FromRequestParts<App> for About<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Ok(client) = Client::from_request_parts(parts, app).await;
+        let Ok(asked) = Asked::from_request_parts(parts, app).await;
+        let name = Path::<String>::from_request_parts(parts, app).await;
+        // A name that is no text is nobody's.
+        let Path(name) = name.map_err(|_| Problem::not_found(Code::SessionNotFound))?;
+        let call = client.session(app, &name).await?;
+        Ok(Self { call, name, asked })
+    }
+}
+
+impl<P> About<P> {
+    /// The answer to it.
+    fn ok(&self, value: impl Into<Value>) -> Response {
+        ok(&self.name, value)
     }
 }
 

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::address::Address;
 use shared::message::Message;
 use shared::problem::Code;
 use shared::store::chats::{ChatFilter, ListedChat};
 use shared::store::messages::MessageFilter;
-use tokio::time::Instant;
 
 use super::shape::{self, around};
-use super::{Acting, Asked, Client, Premium, ok};
+use super::{About, Acting, Client, Premium};
 use crate::api::chats::actions::{fetch_history, read_chat};
 use crate::api::chats::update::update_chat;
 use crate::api::chats::{ChatAddress, find};
@@ -22,8 +22,9 @@ use crate::auth::SessionCall;
 use crate::auth::permission::{Permission, ReadMessages, SendMessages};
 use crate::database::promptly;
 use crate::dialect::Speech as _;
+use crate::dialect::patience::look_for;
 use crate::dialect::sending::answer;
-use crate::dialect::sessions::{self, NamedSession};
+use crate::dialect::sessions;
 use crate::http::body::{self, Document, Submission};
 use crate::http::prefer::Prefer;
 use crate::problem::Problem;
@@ -40,7 +41,6 @@ const MOST_MESSAGES: i64 = 5_000;
 /// How many older messages the phone is asked for, and how long its answer is waited for.
 const MORE_MESSAGES: u32 = 50;
 const HISTORY_PATIENCE: Duration = Duration::from_secs(10);
-const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// How long a mark waits for WhatsApp.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -72,104 +72,62 @@ async fn messages_of<P: Permission>(
     .await
 }
 
-async fn open(app: &App, client: &Client, name: &str) -> Result<(SessionCall<ReadMessages>, NamedSession), Problem> {
-    let call = client.session::<ReadMessages>(app, name).await?;
-    let named = sessions::read(app, &call, Premium::DIALECT).await?;
-    Ok((call, named))
-}
-
 /// `GET /:sessao/conversas`.
-pub(super) async fn list(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let (call, _) = open(&app, &client, &name).await?;
-    let found = chats(&app, &call, MOST_CHATS).await?;
+pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    let found = chats(&app, &about.call, MOST_CHATS).await?;
     let shown: Vec<Value> = found.iter().map(|listed| shape::chat(&listed.chat)).collect();
-    Ok(ok(&name, shown))
+    Ok(about.ok(shown))
 }
 
 /// `GET /:sessao/conversascommsgs`.
 pub(super) async fn list_with_messages(
     State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
+    about: About<ReadMessages>,
 ) -> Result<Response, Problem> {
-    let (call, named) = open(&app, &client, &name).await?;
+    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
     let around = around(&named);
     let mut shown = Vec::new();
-    for ListedChat { chat, .. } in chats(&app, &call, MOST_CHATS_WITH_MESSAGES).await? {
+    for ListedChat { chat, .. } in chats(&app, &about.call, MOST_CHATS_WITH_MESSAGES).await? {
         let mut value = shape::chat(&chat);
         let messages = match chat.party.jid.parse() {
-            Ok(address) => messages_of(&app, &call, &address, FEW_MESSAGES).await?,
+            Ok(address) => messages_of(&app, &about.call, &address, FEW_MESSAGES).await?,
             Err(_) => Vec::new(),
         };
         value["msgs"] = shape::messages(&messages, &around);
         shown.push(value);
     }
-    Ok(ok(&name, shown))
+    Ok(about.ok(shown))
 }
 
-/// A conversation and its messages.
-async fn conversation(
-    app: &App,
-    call: &SessionCall<ReadMessages>,
-    named: &NamedSession,
-    address: &Address,
-    limit: i64,
-) -> Result<Value, Problem> {
+/// A conversation and its latest messages.
+async fn latest(app: &App, about: &About<ReadMessages>, address: &Address) -> Result<Response, Problem> {
+    let named = sessions::read(app, &about.call, Premium::DIALECT).await?;
     let chat = promptly(async {
-        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-        find(&mut transaction, call.session, address).await
+        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
+        find(&mut transaction, about.call.session, address).await
     })
     .await?;
-    let messages = messages_of(app, call, address, limit).await?;
+    let messages = messages_of(app, &about.call, address, LATEST_MESSAGES).await?;
     let mut value = shape::chat(&chat);
-    value["msgs"] = shape::messages(&messages, &around(named));
-    Ok(value)
+    value["msgs"] = shape::messages(&messages, &around(&named));
+    Ok(about.ok(value))
 }
 
 /// `GET /:sessao/mensagens`.
-pub(super) async fn messages(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let (call, named) = open(&app, &client, &name).await?;
-    let chat = asked.chat()?;
-    Ok(ok(
-        &name,
-        conversation(&app, &call, &named, &chat, LATEST_MESSAGES).await?,
-    ))
+pub(super) async fn messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    latest(&app, &about, &about.asked.chat()?).await
 }
 
 /// `GET /:sessao/mensagensgroup`.
-pub(super) async fn group_messages(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let (call, named) = open(&app, &client, &name).await?;
-    let chat = asked.group()?;
-    Ok(ok(
-        &name,
-        conversation(&app, &call, &named, &chat, LATEST_MESSAGES).await?,
-    ))
+pub(super) async fn group_messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    latest(&app, &about, &about.asked.group()?).await
 }
 
 /// `GET /:sessao/todasmensagens`.
-pub(super) async fn all_messages(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let (call, named) = open(&app, &client, &name).await?;
-    let found = messages_of(&app, &call, &asked.chat()?, MOST_MESSAGES).await?;
-    Ok(ok(&name, shape::messages(&found, &around(&named))))
+pub(super) async fn all_messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
+    let found = messages_of(&app, &about.call, &about.asked.chat()?, MOST_MESSAGES).await?;
+    Ok(about.ok(shape::messages(&found, &around(&named))))
 }
 
 /// `GET /:sessao/carregarmaismensagens`: what is stored, and what the phone adds to it in time.
@@ -177,24 +135,45 @@ pub(super) async fn more_messages(
     State(app): State<App>,
     _acting: Acting,
     client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<ReadMessages>,
 ) -> Result<Response, Problem> {
-    let (call, named) = open(&app, &client, &name).await?;
-    let group = asked
+    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
+    let group = about
+        .asked
         .get("tipo")
         .is_some_and(|kind| kind.eq_ignore_ascii_case("grupo") || kind.eq_ignore_ascii_case("group"));
-    let chat = if group { asked.group()? } else { asked.chat()? };
-    let before = messages_of(&app, &call, &chat, MOST_MESSAGES).await?;
-    let asking = client.session::<SendMessages>(&app, &name).await?;
+    let chat = if group {
+        about.asked.group()?
+    } else {
+        about.asked.chat()?
+    };
+    let known = messages_of(&app, &about.call, &chat, MOST_MESSAGES).await?;
+    let asking = client.session::<SendMessages>(&app, &about.name).await?;
     if ask_the_phone(&app, asking, &chat).await? {
-        let deadline = Instant::now() + HISTORY_PATIENCE;
-        while messages_of(&app, &call, &chat, MOST_MESSAGES).await?.len() <= before.len() && Instant::now() < deadline {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-        }
+        let oldest = known.iter().map(|message| message.timestamp).min();
+        look_for(HISTORY_PATIENCE, || older(&app, &about.call, &chat, oldest)).await?;
     }
-    let found = messages_of(&app, &call, &chat, MOST_MESSAGES).await?;
-    Ok(ok(&name, shape::messages(&found, &around(&named))))
+    let found = messages_of(&app, &about.call, &chat, MOST_MESSAGES).await?;
+    Ok(about.ok(shape::messages(&found, &around(&named))))
+}
+
+/// A message that was written before this time.
+async fn older(
+    app: &App,
+    call: &SessionCall<ReadMessages>,
+    chat: &Address,
+    before: Option<DateTime<Utc>>,
+) -> Result<Option<Message>, Problem> {
+    let filter = MessageFilter {
+        chat: Some(chat.clone()),
+        until: before,
+        ..MessageFilter::default()
+    };
+    promptly(async {
+        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
+        Ok(transaction.messages(call.session, &filter, None, 1).await?.pop())
+    })
+    .await
 }
 
 /// Whether the phone was asked for older messages. A phone that cannot be asked right now adds nothing, which is no failure here.
@@ -216,33 +195,28 @@ async fn ask_the_phone(app: &App, call: SessionCall<SendMessages>, chat: &Addres
 pub(super) async fn read(
     State(app): State<App>,
     _acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let chat = ChatAddress(asked.chat()?);
+    let chat = ChatAddress(about.asked.chat()?);
     let submission = Submission {
         body: None,
         idempotency: None,
     };
     let prefer = Prefer { wait: Some(PATIENCE) };
-    let _: Value = answer(read_chat(State(app.clone()), call, chat, prefer, submission).await?).await?;
-    Ok(ok(&name, "Conversa visualizada"))
+    let _: Value = answer(read_chat(State(app.clone()), about.call.clone(), chat, prefer, submission).await?).await?;
+    Ok(about.ok("Conversa visualizada"))
 }
 
 /// `GET /:sessao/marcarnlido`.
 pub(super) async fn mark_unread(
     State(app): State<App>,
     _acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let chat = ChatAddress(asked.chat()?);
+    let chat = ChatAddress(about.asked.chat()?);
     let marks = body::parse(json!({ "marked_unread": true }).to_string().as_bytes())?;
     let prefer = Prefer { wait: Some(PATIENCE) };
-    let _: Value = answer(update_chat(State(app.clone()), call, chat, prefer, Document(marks)).await?).await?;
-    Ok(ok(&name, "Conversa marcada como não lida"))
+    let _: Value =
+        answer(update_chat(State(app.clone()), about.call.clone(), chat, prefer, Document(marks)).await?).await?;
+    Ok(about.ok("Conversa marcada como não lida"))
 }

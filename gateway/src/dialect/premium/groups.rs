@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 use shared::group::Group;
 use shared::operation::{GroupOperation, Operation};
 
-use super::{Acting, Asked, Client, ok, shape};
+use super::{About, Acting, shape};
 use crate::api::groups::invites::join_group;
 use crate::api::groups::list::{get_group, list_groups};
 use crate::app::App;
@@ -34,12 +34,7 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> impl Iterator<Item = (Stri
 }
 
 /// `GET /:sessao/grupos`.
-pub(super) async fn list(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadMessages>(&app, &name).await?;
+pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
     let mut shown: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -47,73 +42,62 @@ pub(super) async fn list(
             None => parameters::parse(pairs([("limit", "100")]))?,
             Some(cursor) => parameters::parse(pairs([("limit", "100"), ("cursor", cursor)]))?,
         };
-        let page = list_groups(State(app.clone()), call.clone(), Parameters(page)).await?.0;
+        let page = list_groups(State(app.clone()), about.call.clone(), Parameters(page))
+            .await?
+            .0;
         shown.extend(page.data.iter().map(shape::group));
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;
         }
     }
-    Ok(ok(&name, shown))
+    Ok(about.ok(shown))
 }
 
 /// `GET /:sessao/grupointegrantes`: as WhatsApp has them now.
-pub(super) async fn members(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadMessages>(&app, &name).await?;
-    let group = GroupJid(asked.group()?);
+pub(super) async fn members(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    let group = GroupJid(about.asked.group()?);
     let fresh = parameters::parse(pairs([("refresh", "true")]))?;
-    let group: Group = get_group(State(app.clone()), call, group, Parameters(fresh)).await?.0;
+    let group: Group = get_group(State(app.clone()), about.call.clone(), group, Parameters(fresh))
+        .await?
+        .0;
     let members: Vec<Value> = group.participants.iter().map(shape::participant).collect();
-    Ok(ok(&name, members))
+    Ok(about.ok(members))
 }
 
 /// `GET /:sessao/grupoentrar`.
 pub(super) async fn join(
     State(app): State<App>,
     acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let link = asked.required("link")?;
+    let link = about.asked.required("link")?;
     let joined: Value = once(|| async {
         let submission = Submission {
             body: body::parse(json!({ "code": link }).to_string().as_bytes())?,
             idempotency: Some(acting.idempotency.clone()),
         };
         let prefer = Prefer { wait: Some(PATIENCE) };
-        answer(join_group(State(app.clone()), call.clone(), prefer, submission).await?).await
+        answer(join_group(State(app.clone()), about.call.clone(), prefer, submission).await?).await
     })
     .await?;
-    Ok(ok(
-        &name,
-        json!({ "entrou": joined["outcome"] == "joined", "grupo": joined["jid"] }),
-    ))
+    Ok(about.ok(json!({ "entrou": joined["outcome"] == "joined", "grupo": joined["jid"] })))
 }
 
 /// `GET /:sessao/gruposair`.
 pub(super) async fn leave(
     State(app): State<App>,
     acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let group = asked.group()?;
+    let group = about.asked.group()?;
     let _: Value = once(|| async {
         let submission = Submission {
             body: Operation::Group(GroupOperation::Leave { group: group.clone() }),
             idempotency: Some(acting.idempotency.clone()),
         };
-        answer(operate(&app, &call, Prefer { wait: Some(PATIENCE) }, submission).await?).await
+        answer(operate(&app, &about.call, Prefer { wait: Some(PATIENCE) }, submission).await?).await
     })
     .await?;
-    Ok(ok(&name, json!({ "saiu": true, "grupo": group.to_string() })))
+    Ok(about.ok(json!({ "saiu": true, "grupo": group.to_string() })))
 }

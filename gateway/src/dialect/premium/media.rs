@@ -2,29 +2,27 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
 use shared::content::{Content, MediaStatus};
 use shared::ids::MediaId;
 use shared::problem::Code;
 use shared::store::media::StoredMedia;
-use tokio::time::Instant;
 
-use super::send::message_named;
-use super::shape::{self, around};
-use super::{Asked, Client, Premium, address, missing, ok};
+use super::send::{message_named, shown};
+use super::{About, address, missing};
 use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::{ReadMessages, SendMessages};
 use crate::database::promptly;
 use crate::dialect::fields::Fields;
-use crate::dialect::{Speech as _, files, sending, sessions, words};
+use crate::dialect::patience::look_for;
+use crate::dialect::{files, sending, words};
 use crate::problem::Problem;
 
 /// How long a file that is on its way from WhatsApp is waited for.
 const FILE_PATIENCE: Duration = Duration::from_secs(20);
-const LOOK_INTERVAL: Duration = Duration::from_millis(200);
 
 /// As what a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,63 +35,48 @@ enum As {
 /// `POST /:sessao/enviarimagem`.
 pub(super) async fn image(
     State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
     request: Request,
 ) -> Result<Response, Problem> {
-    send(&app, client, &name, &asked, request, As::Image).await
+    send(&app, &about, request, As::Image).await
 }
 
 /// `POST /:sessao/enviardoc`.
 pub(super) async fn document(
     State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
     request: Request,
 ) -> Result<Response, Problem> {
-    send(&app, client, &name, &asked, request, As::Document).await
+    send(&app, &about, request, As::Document).await
 }
 
 /// `POST /:sessao/enviaraudio`.
 pub(super) async fn voice(
     State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
     request: Request,
 ) -> Result<Response, Problem> {
-    send(&app, client, &name, &asked, request, As::Voice).await
+    send(&app, &about, request, As::Voice).await
 }
 
-async fn send(
-    app: &App,
-    client: Client,
-    name: &str,
-    asked: &Asked,
-    request: Request,
-    kind: As,
-) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(app, name).await?;
-    let fields = Fields::with_file(app, call.tenant.tenant, request).await?;
+async fn send(app: &App, about: &About<SendMessages>, request: Request, kind: As) -> Result<Response, Problem> {
+    let fields = Fields::with_file(app, about.call.tenant.tenant, request).await?;
     let field = |names: &[&str]| {
         fields
             .first(names)
-            .or_else(|| names.iter().find_map(|name| asked.get(name)).map(str::to_owned))
+            .or_else(|| names.iter().find_map(|name| about.asked.get(name)).map(str::to_owned))
     };
     let number = field(&["numero"]).ok_or_else(|| missing("numero"))?;
     let to = address(&number)?.to_string();
-    let file = file(app, &call, &fields, field(&["nome", "filename", "fileName"])).await?;
+    let file = file(app, &about.call, &fields, field(&["nome", "filename", "fileName"])).await?;
     let caption = field(&["legenda", "caption", "msg"]);
     let message = match kind {
         As::Image => files::message(&to, &file, caption.as_deref(), false),
         As::Document => files::message(&to, &file, caption.as_deref(), true),
         As::Voice => json!({ "to": to, "type": "audio", "audio": { "media_id": file.id, "voice": true } }),
     };
-    let sent = sending::send(app, &call, &message, None).await?;
-    let named = sessions::read(app, &call, Premium::DIALECT).await?;
-    Ok(ok(name, shape::message(&sent, &around(&named))))
+    let sent = sending::send(app, &about.call, &message, None).await?;
+    shown(app, about, &sent).await
 }
 
 /// The file: in the form, or under `doc` (or `audio`, `file`) as base64 or as a link.
@@ -119,11 +102,9 @@ async fn file(
 /// `POST /:sessao/desfile`: the bytes of a message's file. The body is the message as it was told, under `body` or as it is.
 pub(super) async fn decrypt(
     State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
+    about: About<ReadMessages>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let call = client.session::<ReadMessages>(&app, &name).await?;
     let fields = Fields::read(&app, request).await?;
     let nested = fields.value("body").and_then(|body| match body {
         Value::Object(_) => Some(body.clone()),
@@ -136,54 +117,49 @@ pub(super) async fn decrypt(
         None => fields.first(&["id", "msgid"]),
     };
     let id = id.ok_or_else(|| missing("body"))?;
-    let message = message_named(&app, &call, &id).await?;
+    let message = message_named(&app, &about.call, &id).await?;
     let media = promptly(async {
-        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-        Ok(transaction.message(call.session, message).await?)
+        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
+        Ok(transaction.message(about.call.session, message).await?)
     })
     .await?
     .and_then(|message| Content::of_map(&message.content)?.media()?.media_id)
     .ok_or_else(|| words::invalid("A mensagem não tem arquivo"))?;
-    let file = stored(&app, &call, media).await?;
+    let file = stored(&app, &about.call, media).await?;
     let base64 = files::to_base64(&app, &file).await?;
-    Ok(ok(
-        &name,
-        json!({
-            "mimetype": file.mime_type,
-            "filename": file.file_name,
-            "size": file.size,
-            "base64": format!("data:{};base64,{base64}", file.mime_type),
-        }),
-    ))
+    Ok(about.ok(json!({
+        "mimetype": file.mime_type,
+        "filename": file.file_name,
+        "size": file.size,
+        "base64": format!("data:{};base64,{base64}", file.mime_type),
+    })))
 }
 
 /// The file once it is in our storage; one that was left out is fetched now.
 async fn stored(app: &App, call: &SessionCall<ReadMessages>, media: MediaId) -> Result<StoredMedia, Problem> {
-    let deadline = Instant::now() + FILE_PATIENCE;
-    let mut asked = false;
-    loop {
-        let found = promptly(async {
+    let read = || {
+        promptly(async {
             let mut transaction = app.store().tenant(call.tenant.tenant).await?;
             let found = transaction.media(media, call.tenant.within()).await?;
-            let left_out = found
-                .as_ref()
-                .is_some_and(|found| matches!(found.status, MediaStatus::Skipped | MediaStatus::Failed));
-            if left_out && !asked {
-                transaction.request_media_download(media).await?;
-                transaction.commit().await?;
-            }
-            Ok(found)
+            found.ok_or_else(|| Problem::not_found(Code::MediaNotFound))
+        })
+    };
+    if matches!(read().await?.status, MediaStatus::Skipped | MediaStatus::Failed) {
+        promptly(async {
+            let mut transaction = app.store().tenant(call.tenant.tenant).await?;
+            transaction.request_media_download(media).await?;
+            Ok(transaction.commit().await?)
         })
         .await?;
-        let found = found.ok_or_else(|| Problem::not_found(Code::MediaNotFound))?;
-        match found.status {
-            MediaStatus::Stored => return Ok(found),
-            MediaStatus::Failed if asked => return Err(Problem::not_found(Code::MediaNotFound)),
-            _ => asked = true,
-        }
-        if Instant::now() >= deadline {
-            return Err(Problem::new(Code::Timeout, "The file has not come in time."));
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
     }
+    let come = look_for(FILE_PATIENCE, || async {
+        let found = read().await?;
+        match found.status {
+            MediaStatus::Stored => Ok(Some(found)),
+            MediaStatus::Failed => Err(Problem::not_found(Code::MediaNotFound)),
+            _ => Ok(None),
+        }
+    });
+    come.await?
+        .ok_or_else(|| Problem::new(Code::Timeout, "The file has not come in time."))
 }

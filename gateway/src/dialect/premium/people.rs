@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use chrono::Utc;
 use serde_json::{Value, json};
@@ -13,14 +13,14 @@ use shared::problem::Code;
 use shared::query::Lookup;
 use shared::query::contact::{ContactDetails, ContactLookup, Picture};
 use shared::store::contacts::ContactFilter;
-use tokio::time::Instant;
 
-use super::{Asked, Client, ok, shape};
+use super::{About, shape};
 use crate::api::contacts::check::check_contacts;
 use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::{ReadSessions, WriteSessions};
 use crate::database::promptly;
+use crate::dialect::patience::look_for;
 use crate::dialect::words;
 use crate::http::body::{self, Submission};
 use crate::http::prefer::Prefer;
@@ -32,24 +32,18 @@ use crate::problem::Problem;
 const MOST_CONTACTS: i64 = 5_000;
 /// How long WhatsApp may take to tell somebody's presence after we have asked for it.
 const PRESENCE_PATIENCE: Duration = Duration::from_secs(3);
-const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// `GET /:sessao/todoscontatos`.
-pub(super) async fn list(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
+pub(super) async fn list(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
     let found = promptly(async {
-        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
+        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
         Ok(transaction
-            .contacts(call.session, &ContactFilter::default(), None, MOST_CONTACTS)
+            .contacts(about.call.session, &ContactFilter::default(), None, MOST_CONTACTS)
             .await?)
     })
     .await?;
     let shown: Vec<Value> = found.iter().map(shape::contact).collect();
-    Ok(ok(&name, shown))
+    Ok(about.ok(shown))
 }
 
 /// Whether a number uses WhatsApp, as venom said it.
@@ -83,26 +77,14 @@ pub(super) async fn checked(app: &App, call: SessionCall<ReadSessions>, number: 
 }
 
 /// `GET /:sessao/novocontatovalidar`.
-pub(super) async fn check(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
-    let checked = checked(&app, call, asked.required("numero")?).await?;
-    Ok(ok(&name, checked))
+pub(super) async fn check(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    let checked = checked(&app, about.call.clone(), about.asked.required("numero")?).await?;
+    Ok(about.ok(checked))
 }
 
 /// `GET /:sessao/chatonline`: asks WhatsApp for the person's presence and waits a moment for it.
-pub(super) async fn online(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let call = client.session::<WriteSessions>(&app, &name).await?;
-    let person = asked.chat()?;
+pub(super) async fn online(State(app): State<App>, about: About<WriteSessions>) -> Result<Response, Problem> {
+    let person = about.asked.chat()?;
     let asked_at = Utc::now();
     let submission = Submission {
         body: Operation::Contact(ContactOperation::SubscribePresence {
@@ -112,77 +94,60 @@ pub(super) async fn online(
     };
     operate(
         &app,
-        &call,
+        &about.call,
         Prefer {
             wait: Some(PRESENCE_PATIENCE),
         },
         submission,
     )
     .await?;
-    let deadline = Instant::now() + PRESENCE_PATIENCE;
-    let known = loop {
-        let known = promptly(async {
-            let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-            Ok(transaction.contact(call.session, &person).await?)
+    let contact = || {
+        promptly(async {
+            let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
+            Ok(transaction.contact(about.call.session, &person).await?)
         })
-        .await?;
-        let fresh = known
-            .as_ref()
-            .and_then(|contact| contact.presence_at)
-            .is_some_and(|told| told >= asked_at);
-        if fresh || Instant::now() >= deadline {
-            break known;
-        }
-        tokio::time::sleep(LOOK_INTERVAL).await;
+    };
+    let told = look_for(PRESENCE_PATIENCE, || async {
+        let known = contact().await?;
+        Ok(known.filter(|contact| contact.presence_at.is_some_and(|told| told >= asked_at)))
+    });
+    // What was told before is better than nothing.
+    let known = match told.await? {
+        Some(contact) => Some(contact),
+        None => contact().await?,
     };
     let presence = known.as_ref().and_then(|contact| contact.presence.clone());
     let last_seen = known.and_then(|contact| contact.last_seen);
-    Ok(ok(
-        &name,
-        json!({
-            "numero": web::number(&shared::address::Party::new(&person, None)),
-            "online": presence.as_deref() == Some("available"),
-            "vistoPorUltimo": last_seen.map(shared::timestamp::text),
-        }),
-    ))
+    Ok(about.ok(json!({
+        "numero": web::number(&shared::address::Party::new(&person, None)),
+        "online": presence.as_deref() == Some("available"),
+        "vistoPorUltimo": last_seen.map(shared::timestamp::text),
+    })))
 }
 
 /// `GET /:sessao/status`: the about.
-pub(super) async fn about(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
-    let contact = asked.chat()?;
-    let details: ContactDetails = look_up(&app, &call, Lookup::Contact(ContactLookup::Details { contact })).await?;
-    Ok(ok(
-        &name,
-        json!({ "id": web::address(&details.contact), "status": details.about }),
-    ))
+pub(super) async fn about(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    let contact = about.asked.chat()?;
+    let details: ContactDetails =
+        look_up(&app, &about.call, Lookup::Contact(ContactLookup::Details { contact })).await?;
+    Ok(about.ok(json!({ "id": web::address(&details.contact), "status": details.about })))
 }
 
 /// `GET /:sessao/foto`: where the picture is; `tipo` may ask for the small one.
-pub(super) async fn picture(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
-    let contact: Address = match asked.get("tipo").map(str::to_lowercase).as_deref() {
-        Some("grupo" | "group") => asked.group()?,
-        _ => asked.chat()?,
+pub(super) async fn picture(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    let contact: Address = match about.asked.get("tipo").map(str::to_lowercase).as_deref() {
+        Some("grupo" | "group") => about.asked.group()?,
+        _ => about.asked.chat()?,
     };
-    let preview = asked
+    let preview = about
+        .asked
         .get("tipo")
         .is_some_and(|kind| matches!(kind.to_lowercase().as_str(), "preview" | "mini" | "pequena" | "thumb"));
     let lookup = Lookup::Contact(ContactLookup::Picture { contact, preview });
-    let found: Option<Picture> = match look_up(&app, &call, lookup).await {
+    let found: Option<Picture> = match look_up(&app, &about.call, lookup).await {
         Err(problem) if problem.code() == Code::NotFoundOnWhatsapp => None,
         other => other?,
     };
     // A hidden picture is no failure: venom answered an empty address.
-    Ok(ok(&name, json!({ "url": found.map(|picture| picture.url) })))
+    Ok(about.ok(json!({ "url": found.map(|picture| picture.url) })))
 }

@@ -1,14 +1,15 @@
 //! Sending in Api Premium: by GET, so every route here acts once for repeats within a moment (see [`crate::dialect::acting`]).
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
 use shared::dialect::web;
 use shared::ids::MessageId;
+use shared::message::Message;
 use shared::problem::Code;
 
 use super::shape::{self, around};
-use super::{Acting, Asked, Client, Premium, address, ok, people};
+use super::{About, Acting, Client, Premium, address, people};
 use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::{ReadSessions, SendMessages};
@@ -18,30 +19,26 @@ use crate::dialect::{Speech as _, sending, sessions};
 use crate::problem::Problem;
 
 /// Sends a message, once, and answers it.
-async fn give(
-    app: &App,
-    call: &SessionCall<SendMessages>,
-    acting: &Acting,
-    name: &str,
-    message: &Value,
-) -> Result<Response, Problem> {
-    let sent = once(|| sending::send(app, call, message, Some(acting.idempotency.clone()))).await?;
-    let named = sessions::read(app, call, Premium::DIALECT).await?;
-    Ok(ok(name, shape::message(&sent, &around(&named))))
+async fn give(app: &App, about: &About<SendMessages>, acting: &Acting, message: &Value) -> Result<Response, Problem> {
+    let sent = once(|| sending::send(app, &about.call, message, Some(acting.idempotency.clone()))).await?;
+    shown(app, about, &sent).await
+}
+
+/// The answer that shows a message.
+pub(super) async fn shown(app: &App, about: &About<SendMessages>, sent: &Message) -> Result<Response, Problem> {
+    let named = sessions::read(app, &about.call, Premium::DIALECT).await?;
+    Ok(about.ok(shape::message(sent, &around(&named))))
 }
 
 /// `GET /:sessao/enviarmsg`.
 pub(super) async fn text(
     State(app): State<App>,
     acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let (to, text) = (asked.chat()?.to_string(), asked.required("msg")?);
+    let (to, text) = (about.asked.chat()?.to_string(), about.asked.required("msg")?);
     let message = json!({ "to": to, "type": "text", "text": { "body": text } });
-    give(&app, &call, &acting, &name, &message).await
+    give(&app, &about, &acting, &message).await
 }
 
 /// `GET /:sessao/novocontato`: the same to a number that is checked first.
@@ -49,18 +46,16 @@ pub(super) async fn new_contact(
     State(app): State<App>,
     acting: Acting,
     client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let text = asked.required("msg")?;
-    let looking = client.session::<ReadSessions>(&app, &name).await?;
-    let checked = people::checked(&app, looking, asked.required("numero")?).await?;
+    let text = about.asked.required("msg")?;
+    let looking = client.session::<ReadSessions>(&app, &about.name).await?;
+    let checked = people::checked(&app, looking, about.asked.required("numero")?).await?;
     if checked["numberExists"] != true {
         return Err(Problem::not_found(Code::NotOnWhatsapp));
     }
     let message = json!({ "to": checked["id"], "type": "text", "text": { "body": text } });
-    give(&app, &call, &acting, &name, &message).await
+    give(&app, &about, &acting, &message).await
 }
 
 /// The message that a client names: by what our messages show as `id`, by WhatsApp's own id, or by ours.
@@ -85,39 +80,33 @@ pub(super) async fn message_named(
 pub(super) async fn forward(
     State(app): State<App>,
     acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let to = asked.chat()?.to_string();
-    let original = message_named(&app, &call, asked.required("msgid")?).await?;
+    let to = about.asked.chat()?.to_string();
+    let original = message_named(&app, &about.call, about.asked.required("msgid")?).await?;
     let message = json!({ "to": to, "type": "forward", "forward": { "message_id": original } });
-    give(&app, &call, &acting, &name, &message).await
+    give(&app, &about, &acting, &message).await
 }
 
 /// `GET /:sessao/enviarcontato`: `contato` is a number; its name is the one that the account knows, or `nome`.
 pub(super) async fn contact(
     State(app): State<App>,
     acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
-    asked: Asked,
+    about: About<SendMessages>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<SendMessages>(&app, &name).await?;
-    let to = asked.chat()?.to_string();
-    let person = address(asked.required("contato")?)?;
+    let to = about.asked.chat()?.to_string();
+    let person = address(about.asked.required("contato")?)?;
     let known = promptly(async {
-        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-        Ok(transaction.contact(call.session, &person).await?)
+        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
+        Ok(transaction.contact(about.call.session, &person).await?)
     })
     .await?;
     let number = person.phone().map(str::to_owned);
     let number = number.or_else(|| known.as_ref().and_then(|contact| contact.party.phone.clone()));
     let number = number.ok_or_else(|| Problem::field("contato", "has no known number"))?;
     let known = known.and_then(|contact| contact.name.or(contact.push_name));
-    let shown = asked.get("nome").map(str::to_owned).or(known);
+    let shown = about.asked.get("nome").map(str::to_owned).or(known);
     let card = json!({ "name": shown.unwrap_or_else(|| number.clone()), "phones": [format!("+{number}")] });
     let message = json!({ "to": to, "type": "contacts", "contacts": [card] });
-    give(&app, &call, &acting, &name, &message).await
+    give(&app, &about, &acting, &message).await
 }

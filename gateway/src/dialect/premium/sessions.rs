@@ -12,7 +12,7 @@ use shared::problem::Code;
 use shared::query::profile::ProfileDetails;
 use shared::query::{Lookup, ProfileLookup};
 
-use super::{Acting, Asked, Client, Premium, ok};
+use super::{About, Acting, Asked, Client, Premium, ok};
 use crate::app::App;
 use crate::auth::permission::{ReadSessions, WriteSessions, WriteWebhooks};
 use crate::dialect::sessions::{self, NamedSession};
@@ -88,64 +88,49 @@ pub(super) async fn authenticate(
 }
 
 /// `GET /:sessao/qrcode`.
-pub(super) async fn qr(State(app): State<App>, client: Client, Path(name): Path<String>) -> Result<Response, Problem> {
-    let call = client.session::<WriteSessions>(&app, &name).await?;
-    let link = sessions::link_picture(&app, &call, QR_PATIENCE).await?;
-    Ok(ok(&name, json!({ "qrcode": link.picture, "urlCode": link.code })))
+pub(super) async fn qr(State(app): State<App>, about: About<WriteSessions>) -> Result<Response, Problem> {
+    let link = sessions::link_picture(&app, &about.call, QR_PATIENCE).await?;
+    Ok(about.ok(json!({ "qrcode": link.picture, "urlCode": link.code })))
 }
 
 /// `GET /:sessao/sair`: the account is unlinked and the session is gone with all its data.
 pub(super) async fn leave(
     State(app): State<App>,
     _acting: Acting,
-    client: Client,
-    Path(name): Path<String>,
+    about: About<WriteSessions>,
 ) -> Result<Response, Problem> {
-    let call = client.session::<WriteSessions>(&app, &name).await?;
-    sessions::delete(&app, call).await?;
-    Ok(ok(&name, "Sessão encerrada"))
+    sessions::delete(&app, about.call.clone()).await?;
+    Ok(about.ok("Sessão encerrada"))
 }
 
 /// `GET /:sessao/me`: the account. What only WhatsApp knows is there while the session is connected.
-pub(super) async fn me(State(app): State<App>, client: Client, Path(name): Path<String>) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
-    let named = sessions::read(&app, &call, Premium::DIALECT).await?;
+pub(super) async fn me(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
     let Some(account) = &named.session.account else {
         return Err(Problem::not_found(Code::SessionNotPaired));
     };
     let details: Option<ProfileDetails> = match named.is_connected() {
-        true => look_up(&app, &call, Lookup::Profile(ProfileLookup::Everything))
+        true => look_up(&app, &about.call, Lookup::Profile(ProfileLookup::Everything))
             .await
             .ok(),
         false => None,
     };
-    let about = details.as_ref().and_then(|details| details.about.clone());
+    let says = details.as_ref().and_then(|details| details.about.clone());
     let profile_name = details.and_then(|details| details.name);
-    Ok(ok(
-        &name,
-        json!({
-            "wid": web::address(account),
-            "numero": web::number(account),
-            "lid": account.lid.as_ref().map(|lid| format!("{lid}@lid")),
-            "pushname": profile_name.or_else(|| named.session.push_name.clone()),
-            "status": about,
-            "estado": web::state(named.session.status),
-            "conectado": named.is_connected(),
-            "conectadoDesde": named.session.connected_at.map(shared::timestamp::text),
-        }),
-    ))
+    Ok(about.ok(json!({
+        "wid": web::address(account),
+        "numero": web::number(account),
+        "lid": account.lid.as_ref().map(|lid| format!("{lid}@lid")),
+        "pushname": profile_name.or_else(|| named.session.push_name.clone()),
+        "status": says,
+        "estado": web::state(named.session.status),
+        "conectado": named.is_connected(),
+        "conectadoDesde": named.session.connected_at.map(shared::timestamp::text),
+    })))
 }
 
 /// `GET /:sessao/conexao`.
-pub(super) async fn connection(
-    State(app): State<App>,
-    client: Client,
-    Path(name): Path<String>,
-) -> Result<Response, Problem> {
-    let call = client.session::<ReadSessions>(&app, &name).await?;
-    let named = sessions::read(&app, &call, Premium::DIALECT).await?;
-    Ok(ok(
-        &name,
-        json!({ "conectado": named.is_connected(), "estado": web::state(named.session.status) }),
-    ))
+pub(super) async fn connection(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
+    Ok(about.ok(json!({ "conectado": named.is_connected(), "estado": web::state(named.session.status) })))
 }
