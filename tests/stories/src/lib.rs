@@ -11,6 +11,7 @@ pub mod runner;
 pub mod scenario;
 pub mod scene;
 pub mod story;
+pub mod talk;
 
 pub use scene::{LinkedSession, Scene};
 pub use story::{Story, Tale};

@@ -1,9 +1,11 @@
 //! Every story, by theme.
 
 mod administration;
+mod changes;
 mod chats;
 mod gateway;
 mod groups;
+mod invitations;
 mod kinds;
 mod local;
 mod media;
@@ -30,9 +32,11 @@ fn main() -> ExitCode {
         people::stories(),
         messages::stories(),
         kinds::stories(),
+        changes::stories(),
         chats::stories(),
         media::stories(),
         groups::stories(),
+        invitations::stories(),
         statuses::stories(),
         newsletters::stories(),
         webhooks::stories(),
