@@ -6,6 +6,8 @@
 //! | `webhook-signature: v1,<base64> …`, one per live secret | the secret's text after `whsec_`, decoded from base64 | `<webhook-id>.<webhook-timestamp>.<body>` |
 //! | `X-Webhook-Signature: sha256=<hex>`, by the newest secret | the secret's whole text with `whsec_`, as UTF-8 | the body |
 //!
+//! A secret that a dialect's client chose is any text; there the text's bytes are the key of both.
+//!
 //! The keys differ because receivers of the old kind are configured with one plain string and use its bytes as they are. Both are
 //! HMAC-SHA256. Secrets never leave this module except as signatures.
 
@@ -15,12 +17,12 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::{ExposeSecret as _, SecretSlice, SecretString};
 use sha2::Sha256;
 
-/// What every secret's text starts with.
+/// What the text of a secret in our own form starts with.
 const PREFIX: &str = "whsec_";
 
 /// The bytes are not a signing secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a signing secret: whsec_ and base64 are expected")]
+#[error("not a signing secret: it is empty or no text")]
 pub(crate) struct InvalidSecret;
 
 /// A secret that signs. Wiped from memory when dropped, and never shown by `Debug`.
@@ -31,11 +33,12 @@ pub(crate) struct SigningSecret {
 }
 
 impl SigningSecret {
-    /// Reads a secret from its text, `whsec_` and base64.
+    /// Reads a secret from its text: `whsec_` and base64, or what a dialect's client chose.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, InvalidSecret> {
         let text = std::str::from_utf8(text).map_err(|_| InvalidSecret)?;
-        let encoded = text.strip_prefix(PREFIX).ok_or(InvalidSecret)?;
-        let key = STANDARD.decode(encoded).map_err(|_| InvalidSecret)?;
+        let encoded = text.strip_prefix(PREFIX);
+        let decoded = encoded.and_then(|encoded| STANDARD.decode(encoded).ok());
+        let key = decoded.unwrap_or_else(|| text.as_bytes().to_vec());
         if key.is_empty() {
             return Err(InvalidSecret);
         }
@@ -103,9 +106,23 @@ mod tests {
         );
     }
 
+    /// `printf '{"test": 2432232314}' | openssl dgst -sha256 -hmac tu_secreto_seguro`, and the same with `msg_1.1614265330.` before it in base64.
+    #[test]
+    fn a_secret_that_a_client_chose_signs_with_the_bytes_of_its_text() {
+        let chosen = secret("tu_secreto_seguro");
+        assert_eq!(
+            chosen.body_signature(br#"{"test": 2432232314}"#),
+            "sha256=aca2b146ef62176a7cb876cc6aa2d1160d895a145a28da1f1ed0f107f0b105c5"
+        );
+        assert_eq!(
+            chosen.standard_signature("msg_1", 1_614_265_330, br#"{"test": 2432232314}"#),
+            "v1,MKbgFr0UTrZ2HrUxcDwFyksp1hnaiOcZ/HiJ+bfyKw8="
+        );
+    }
+
     #[test]
     fn what_is_not_a_secret_is_refused_and_a_secret_never_shows_itself() {
-        for text in ["", "whsec_", "whsec_%%%", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD"] {
+        for text in ["", "whsec_"] {
             assert_eq!(
                 SigningSecret::parse(text.as_bytes()).unwrap_err(),
                 InvalidSecret,

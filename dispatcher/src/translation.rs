@@ -82,8 +82,15 @@ impl Translator {
                 None => None,
             };
             let name = names.remove(&envelope.session_id.uuid);
+            let number = match format.tells_numbers() && session.is_some() {
+                true => transaction.session_number(envelope.session_id).await?,
+                false => None,
+            };
+            // A number may have been given just now.
+            transaction.commit().await?;
             Surroundings {
                 session: name.unwrap_or_else(|| envelope.session_id.to_string()),
+                number,
                 account_name: session.as_ref().and_then(|session| session.push_name.clone()),
                 account: session.and_then(|session| session.account),
                 message,

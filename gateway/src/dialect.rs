@@ -10,9 +10,11 @@
 pub mod acting;
 pub mod chatlink;
 pub mod client;
+pub mod crm;
 pub mod doors;
 pub mod fields;
 pub mod files;
+pub mod management;
 pub mod multisession;
 pub mod patience;
 pub mod premium;
@@ -57,6 +59,8 @@ pub fn listed_routes(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Chatlink => include_str!("dialect/chatlink/routes.txt"),
         Dialect::Premium => include_str!("dialect/premium/routes.txt"),
+        Dialect::Management => include_str!("dialect/management/routes.txt"),
+        Dialect::Crm => include_str!("dialect/crm/routes.txt"),
         Dialect::Multisession => include_str!("dialect/multisession/routes.txt"),
     }
 }
@@ -67,6 +71,8 @@ pub fn routes(app: &App) -> Router<App> {
         .merge(below_prefix::<multisession::Multisession>(app, multisession::routes()))
         .merge(below_prefix::<chatlink::Chatlink>(app, chatlink::routes()))
         .merge(below_prefix::<premium::Premium>(app, premium::routes()))
+        .merge(below_prefix::<management::Management>(app, management::routes()))
+        .merge(below_prefix::<crm::Crm>(app, crm::routes()))
 }
 
 fn below_prefix<S: Speech>(app: &App, routes: Router<App>) -> Router<App> {

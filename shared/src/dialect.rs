@@ -4,6 +4,8 @@
 //! function from an event and what is known around it. Their routes live in the gateway; sending and signing is the dispatcher's business.
 
 pub mod chatlink;
+pub mod crm;
+pub mod management;
 pub mod multisession;
 pub mod premium;
 pub mod web;
@@ -25,6 +27,10 @@ words! {
         Chatlink = "chatlink",
         /// Api Premium.
         Premium = "premium",
+        /// WhatsApp Management System API.
+        Management = "management",
+        /// The API of WhatsApp for CRM.
+        Crm = "crm",
         /// WhatsApp Multi-Session API.
         Multisession = "multisession",
     }
@@ -39,6 +45,10 @@ words! {
         Chatlink = "chatlink",
         /// As Api Premium sends its six kinds of news.
         Premium = "premium",
+        /// As WhatsApp Management System sends messages.
+        Management = "management",
+        /// As the API of WhatsApp for CRM sends messages.
+        Crm = "crm",
         /// As WhatsApp Multi-Session API sends messages.
         Multisession = "multisession",
     }
@@ -49,6 +59,8 @@ impl From<Dialect> for WebhookFormat {
         match dialect {
             Dialect::Chatlink => Self::Chatlink,
             Dialect::Premium => Self::Premium,
+            Dialect::Management => Self::Management,
+            Dialect::Crm => Self::Crm,
             Dialect::Multisession => Self::Multisession,
         }
     }
@@ -62,6 +74,8 @@ impl WebhookFormat {
             Self::Rookery => None,
             Self::Chatlink => Some(Dialect::Chatlink),
             Self::Premium => Some(Dialect::Premium),
+            Self::Management => Some(Dialect::Management),
+            Self::Crm => Some(Dialect::Crm),
             Self::Multisession => Some(Dialect::Multisession),
         }
     }
@@ -76,6 +90,7 @@ impl WebhookFormat {
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
+            Self::Management | Self::Crm => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageStatus,
@@ -90,6 +105,12 @@ impl WebhookFormat {
     #[must_use]
     pub fn carries_files(self) -> bool {
         matches!(self, Self::Chatlink | Self::Multisession)
+    }
+
+    /// Whether it tells the session's number.
+    #[must_use]
+    pub fn tells_numbers(self) -> bool {
+        matches!(self, Self::Management | Self::Crm)
     }
 
     /// Whether a webhook of this format says anything about an event.
@@ -144,6 +165,8 @@ pub struct File {
 pub struct Surroundings {
     /// How the dialect's clients call the session; its id where they have no name for it.
     pub session: String,
+    /// The session's number, for the formats that tell it (see [`WebhookFormat::tells_numbers`]).
+    pub number: Option<i64>,
     /// The session's account.
     pub account: Option<Party>,
     /// The account's name.
@@ -191,6 +214,8 @@ pub fn body(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -
         WebhookFormat::Rookery => serde_json::to_value(envelope).ok(),
         WebhookFormat::Chatlink => chatlink::webhook(envelope, around),
         WebhookFormat::Premium => premium::webhook(envelope, around),
+        WebhookFormat::Management => management::webhook(envelope, around),
+        WebhookFormat::Crm => crm::webhook(envelope, around),
         WebhookFormat::Multisession => multisession::webhook(envelope, around),
     }
 }

@@ -17,6 +17,7 @@ pub mod cluster;
 pub mod commands;
 pub mod contacts;
 pub mod deliveries;
+pub mod dialect_numbers;
 pub mod dialect_sessions;
 pub mod erasure;
 pub mod events;

@@ -107,6 +107,17 @@ pub(super) async fn enforce_retention(connection: &mut PgConnection, now: DateTi
     .execute(&mut *connection)
     .await?
     .rows_affected();
+    gone += sqlx::query!(
+        "DELETE FROM dialect_number WHERE ctid = ANY(ARRAY(
+             SELECT dialect_number.ctid FROM tenant JOIN dialect_number ON dialect_number.tenant_id = tenant.id
+             WHERE (quotas ->> 'message_days')::integer > 0 AND kind = 'message'
+               AND subject < uuid_at($1::timestamptz - make_interval(days => (quotas ->> 'message_days')::integer)) LIMIT $2))",
+        now,
+        BITE
+    )
+    .execute(&mut *connection)
+    .await?
+    .rows_affected();
     // WhatsApp delivers again within days what was not acknowledged.
     gone += sqlx::query!(
         "DELETE FROM event_identity WHERE ctid = ANY(ARRAY(SELECT ctid FROM event_identity WHERE created_at < $1::timestamptz - interval '14 days' LIMIT $2))",

@@ -14,6 +14,8 @@ use crate::problem::Problem;
 const PREFIX: &str = "whsec_";
 /// Bytes of a generated secret.
 const GENERATED_BYTES: usize = 32;
+/// The longest secret that a dialect's client may choose, in bytes.
+const LONGEST_CHOSEN: usize = 256;
 
 /// A signing secret in its text form.
 #[derive(Debug)]
@@ -34,6 +36,16 @@ impl WebhookSecret {
             bytes.is_some_and(|bytes| (24..=64).contains(&bytes.len())),
             field,
             "must be whsec_ and 24 to 64 bytes in base64",
+        );
+        Self(SecretString::from(text))
+    }
+
+    /// The secret that a dialect's client chose: any text of 1 to [`LONGEST_CHOSEN`] bytes, because the older APIs asked for no more.
+    pub(super) fn chosen(text: &str, field: &str, checks: &mut Checks) -> Self {
+        checks.require(
+            (1..=LONGEST_CHOSEN).contains(&text.len()),
+            field,
+            "must have 1 to 256 bytes",
         );
         Self(SecretString::from(text))
     }
