@@ -18,6 +18,7 @@ use shared::lifecycle::Shutdown;
 use shared::store::Store;
 use shared::store::deliveries::{DeliveryLease, Settlement, Target};
 use shared::subject;
+use shared::translation::Translator;
 
 use crate::answer::{Answer, Failure};
 use crate::backoff::Backoff;
@@ -26,7 +27,6 @@ use crate::metrics::{self, Outcome};
 use crate::request::Subject;
 use crate::schedule::Schedule;
 use crate::sender::Sender;
-use crate::translation::Translator;
 
 /// A leased delivery with everything that its attempt needs.
 #[derive(Debug)]

@@ -69,6 +69,7 @@ pub fn listed_routes(dialect: Dialect) -> &'static str {
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(below_prefix::<multisession::Multisession>(app, multisession::routes()))
+        .merge(multisession::live::routes(app).layer(map_response(tell::<multisession::Multisession>)))
         .merge(below_prefix::<chatlink::Chatlink>(app, chatlink::routes()))
         .merge(below_prefix::<premium::Premium>(app, premium::routes()))
         .merge(below_prefix::<management::Management>(app, management::routes()))

@@ -85,10 +85,13 @@ fn a_message_is_told_with_its_file_once_that_has_come() {
             "id": "false_5491123456789@c.us_3EB0AA",
             "sessionId": "mi-sesion-01",
             "from": "5491123456789@c.us",
+            "to": null,
             "body": "",
             "type": "image",
             "timestamp": 1_640_985_600,
-            "contact": {"name": "Juan Pérez", "number": "5491123456789"},
+            "isForwarded": false,
+            "isMedia": true,
+            "contact": {"name": "Juan Pérez", "number": "5491123456789", "isGroup": false},
             "media": {"mimetype": "image/jpeg", "data": "/9j/", "filename": "imagen.jpg"},
         })
     );

@@ -57,7 +57,7 @@ fn once() -> usize {
 /// A part of a form with files.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
+pub struct Part {
     name: String,
     text: Option<String>,
     file_name: Option<String>,
@@ -139,9 +139,8 @@ impl Ask {
                 .body(url.query().unwrap_or_default().to_owned());
         }
         if let Some(parts) = &self.multipart {
-            request = request
-                .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
-                .body(multipart(parts, variables)?);
+            let (kind, body) = multipart(parts, variables)?;
+            request = request.header("content-type", kind).body(body);
         }
         Answer::to(request).await
     }
@@ -162,7 +161,11 @@ impl Ask {
     }
 }
 
-fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<Vec<u8>> {
+/// The content type and the bytes of a form with files.
+///
+/// # Errors
+/// When a part is neither text nor a file in base64.
+pub fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<(String, Vec<u8>)> {
     let mut body = Vec::new();
     for part in parts {
         body.extend_from_slice(
@@ -183,5 +186,5 @@ fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<Vec<u8>> {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    Ok(body)
+    Ok((format!("multipart/form-data; boundary={BOUNDARY}"), body))
 }

@@ -1,20 +1,20 @@
-//! What is sent for an event: the event itself, or what a dialect says of it, put together at the moment of sending.
+//! What is told of an event: the event itself, or what a dialect says of it, put together at the moment of telling, for webhooks and for sockets.
 //!
 //! What a dialect shows besides the event (the session's name, the message, its file) is read here; how it is written is the business of
-//! [`shared::dialect`]. A delivery keeps the event as it was, so every attempt starts from that; if something cannot be read right now, the attempt has
+//! [`crate::dialect`]. A delivery keeps the event as it was, so every attempt starts from that; if something cannot be read right now, the attempt has
 //! failed and the next one tries again.
 
+use crate::bucket::{Bucket, BucketError};
+use crate::content::{Content, Media, MediaStatus};
+use crate::dialect::{self, Dialect, File, Surroundings, WebhookFormat};
+use crate::event::Envelope;
+use crate::ids::TenantId;
+use crate::qr;
+use crate::store::{Store, StoreError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use shared::bucket::{Bucket, BucketError};
-use shared::content::{Content, Media, MediaStatus};
-use shared::dialect::{self, Dialect, File, Surroundings, WebhookFormat};
-use shared::event::Envelope;
-use shared::ids::TenantId;
-use shared::qr;
-use shared::store::{Store, StoreError};
 
 /// The largest file that a delivery carries, in bytes; of a larger one only its name and type are told.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
@@ -24,7 +24,7 @@ const TEST: &str = "webhook.test";
 
 /// Something that a delivery shows cannot be read right now.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Untold {
+pub enum Untold {
     /// The database.
     #[error("the database cannot be read")]
     Store(#[from] StoreError),
@@ -38,7 +38,7 @@ pub(crate) enum Untold {
 
 /// Puts together what is sent.
 #[derive(Debug)]
-pub(crate) struct Translator {
+pub struct Translator {
     store: Store,
     /// Where files lie; `None`: this dispatcher has none, and files are told without their bytes.
     bucket: Option<Bucket>,
@@ -46,12 +46,16 @@ pub(crate) struct Translator {
 
 impl Translator {
     /// Reads sessions and messages from `store`, files from `bucket`.
-    pub(crate) fn new(store: Store, bucket: Option<Bucket>) -> Self {
+    #[must_use]
+    pub fn new(store: Store, bucket: Option<Bucket>) -> Self {
         Self { store, bucket }
     }
 
     /// What is sent for an event in a format; `None`: that format says nothing about it.
-    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Bytes>, Untold> {
+    ///
+    /// # Errors
+    /// [`Untold`].
+    pub async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Bytes>, Untold> {
         let Some(dialect) = format.dialect() else {
             return Ok(Some(event.clone()));
         };
@@ -67,7 +71,11 @@ impl Translator {
         Ok(body.map(|body| Bytes::from(body.to_string())))
     }
 
-    async fn surroundings(
+    /// What a dialect's format shows besides the event.
+    ///
+    /// # Errors
+    /// [`Untold`].
+    pub async fn surroundings(
         &self,
         format: WebhookFormat,
         dialect: Dialect,
