@@ -1,8 +1,12 @@
 //! The API of WhatsApp for CRM: a REST API in Spanish over Baileys. What its documentation leaves open is decided in `crm/README.md`.
 
 mod asked;
+mod contacts;
+mod groups;
+mod media;
 mod sessions;
 mod shape;
+mod statuses;
 
 use std::collections::HashMap;
 
@@ -72,7 +76,12 @@ type Client = super::client::Client<Crm>;
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().merge(session_routes())
+    Router::new()
+        .merge(session_routes())
+        .merge(contacts::routes())
+        .merge(groups::routes())
+        .merge(statuses::routes())
+        .merge(media::routes())
 }
 
 fn session_routes() -> Router<App> {
@@ -84,7 +93,6 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{session}/connect", post(sessions::connect))
         .route("/api/sessions/{session}/disconnect", post(sessions::disconnect))
         .route("/api/sessions/{session}/restart", post(sessions::restart))
-        .route("/api/sessions/{session}/contacts", get(sessions::contacts))
 }
 
 /// An answer: `{"success": true, "data": …}`.

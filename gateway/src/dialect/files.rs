@@ -130,6 +130,24 @@ pub async fn fetched<P>(app: &App, call: &TenantCall<P>, media: MediaId) -> Resu
         .ok_or_else(|| Problem::new(Code::Timeout, "The file has not come in time."))
 }
 
+/// Where the file can be had for some minutes without a key; `None` unless it is in our storage.
+///
+/// # Errors
+/// [`Code::Unavailable`] when the storage cannot be used.
+pub async fn link(app: &App, file: &StoredMedia) -> Result<Option<String>, Problem> {
+    if file.status != MediaStatus::Stored {
+        return Ok(None);
+    }
+    let name = file.file_name.as_deref();
+    let lifetime = app.limits().media_url_time();
+    let bucket = &app.files().bucket;
+    let url = bucket
+        .download_url(&file.object_key, &file.mime_type, name, lifetime)
+        .await
+        .map_err(of_bucket)?;
+    Ok(Some(url.into()))
+}
+
 /// A stored file's bytes in base64.
 ///
 /// # Errors

@@ -290,6 +290,29 @@ impl TenantTransaction {
         .transpose()
     }
 
+    /// Those of some files that the key may see, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn media_of(&mut self, ids: &[Uuid], within: Option<&[Uuid]>) -> Result<Vec<StoredMedia>, StoreError> {
+        let region = self.region;
+        sqlx::query_as!(
+            MediaRow,
+            "SELECT id, session_id, message_id, wa_message_id, status, mime_type, size, sha256, file_name, width, height, seconds, thumbnail,
+                    waveform, object_key, error, created_at, expires_at
+             FROM media WHERE id = ANY($1) AND tenant_id = $2 AND deleted_at IS NULL
+               AND ($3::uuid[] IS NULL OR session_id IS NULL OR session_id = ANY($3))",
+            ids,
+            self.tenant.0,
+            within
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?
+        .into_iter()
+        .map(|row| row.into_media(region))
+        .collect()
+    }
+
     /// Files, newest first, at most `limit`: the first ones or those after `after`.
     ///
     /// # Errors
