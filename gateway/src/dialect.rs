@@ -121,15 +121,17 @@ pub fn moves_file(route: &str) -> bool {
     let Some(route) = route.strip_prefix(PREFIX) else {
         return false;
     };
-    let ends = [
+    [
         "/send-media",
         "/desfile",
         "/enviarimagem",
         "/enviardoc",
         "/enviaraudio",
-        "/crm/api/status/sessions/{session}",
-        "/crm/api/media/sessions/{session}/upload",
-        "/crm/api/media/{media}/download",
-    ];
-    ends.iter().any(|end| route.ends_with(end))
+        "/{session}/send",
+        "/{session}/upload",
+        "/{file}/download",
+        "/status/sessions/{session}",
+    ]
+    .iter()
+    .any(|end| route.ends_with(end))
 }

@@ -4,6 +4,8 @@ mod asked;
 mod contacts;
 mod groups;
 mod media;
+mod messages;
+mod send;
 mod sessions;
 mod shape;
 mod statuses;
@@ -13,7 +15,7 @@ use std::collections::HashMap;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::StatusCode;
 use http::request::Parts;
 use secrecy::SecretString;
@@ -67,6 +69,12 @@ fn status_and_code(problem: &Problem) -> (StatusCode, String) {
         Code::SessionNotPaired | Code::SessionNotStarted | Code::SessionNotConnected => {
             (StatusCode::BAD_REQUEST, "SESSION_NOT_CONNECTED")
         }
+        Code::Forbidden | Code::TenantSuspended => (problem.status(), "AUTHORIZATION_FAILED"),
+        Code::RateLimited => (problem.status(), "RATE_LIMIT_EXCEEDED"),
+        Code::MessageRefused | Code::WhatsappRefused | Code::NotPermittedOnWhatsapp => {
+            (problem.status(), "WHATSAPP_ERROR")
+        }
+        Code::Internal => (problem.status(), "INTERNAL_ERROR"),
         code => return (problem.status(), code.as_str().to_ascii_uppercase()),
     };
     (status, code.to_owned())
@@ -78,6 +86,7 @@ type Client = super::client::Client<Crm>;
 pub fn routes() -> Router<App> {
     Router::new()
         .merge(session_routes())
+        .merge(message_routes())
         .merge(contacts::routes())
         .merge(groups::routes())
         .merge(statuses::routes())
@@ -93,6 +102,17 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{session}/connect", post(sessions::connect))
         .route("/api/sessions/{session}/disconnect", post(sessions::disconnect))
         .route("/api/sessions/{session}/restart", post(sessions::restart))
+}
+
+fn message_routes() -> Router<App> {
+    Router::new()
+        .route("/api/messages/unread", get(messages::unread))
+        .route("/api/messages/{session}", get(messages::list))
+        .route("/api/messages/{session}/send", post(send::send))
+        .route("/api/messages/{session}/chats", get(messages::list_chats))
+        .route("/api/messages/{session}/stats", get(messages::statistics))
+        .route("/api/messages/{session}/{chat}", get(messages::of_chat))
+        .route("/api/messages/{session}/{chat}/read", put(messages::mark_read))
 }
 
 /// An answer: `{"success": true, "data": …}`.

@@ -130,19 +130,17 @@ pub async fn fetched<P>(app: &App, call: &TenantCall<P>, media: MediaId) -> Resu
         .ok_or_else(|| Problem::new(Code::Timeout, "The file has not come in time."))
 }
 
-/// Where the file can be had for some minutes without a key; `None` unless it is in our storage.
+/// A link under which a stored file can be downloaded for some minutes without a key; `None` while it is not stored.
 ///
 /// # Errors
-/// [`Code::Unavailable`] when the storage cannot be used.
+/// `unavailable` when the storage's credentials cannot be had.
 pub async fn link(app: &App, file: &StoredMedia) -> Result<Option<String>, Problem> {
     if file.status != MediaStatus::Stored {
         return Ok(None);
     }
-    let name = file.file_name.as_deref();
-    let lifetime = app.limits().media_url_time();
-    let bucket = &app.files().bucket;
+    let (bucket, lifetime) = (&app.files().bucket, app.limits().media_url_time());
     let url = bucket
-        .download_url(&file.object_key, &file.mime_type, name, lifetime)
+        .download_url(&file.object_key, &file.mime_type, file.file_name.as_deref(), lifetime)
         .await
         .map_err(of_bucket)?;
     Ok(Some(url.into()))

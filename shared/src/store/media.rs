@@ -290,21 +290,20 @@ impl TenantTransaction {
         .transpose()
     }
 
-    /// Those of some files that the key may see, in no order.
+    /// Some files, in no order; those that are gone are missing.
     ///
     /// # Errors
     /// [`StoreError`] when the database is unavailable.
-    pub async fn media_of(&mut self, ids: &[Uuid], within: Option<&[Uuid]>) -> Result<Vec<StoredMedia>, StoreError> {
+    pub async fn media_of_ids(&mut self, ids: &[MediaId]) -> Result<Vec<StoredMedia>, StoreError> {
+        let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         let region = self.region;
         sqlx::query_as!(
             MediaRow,
             "SELECT id, session_id, message_id, wa_message_id, status, mime_type, size, sha256, file_name, width, height, seconds, thumbnail,
                     waveform, object_key, error, created_at, expires_at
-             FROM media WHERE id = ANY($1) AND tenant_id = $2 AND deleted_at IS NULL
-               AND ($3::uuid[] IS NULL OR session_id IS NULL OR session_id = ANY($3))",
-            ids,
-            self.tenant.0,
-            within
+             FROM media WHERE id = ANY($1) AND tenant_id = $2 AND deleted_at IS NULL",
+            &uuids,
+            self.tenant.0
         )
         .fetch_all(&mut *self.transaction)
         .await?

@@ -266,7 +266,13 @@ async fn info(State(app): State<App>, about: About<ReadSessions>) -> Result<Resp
         false => None,
     };
     let names = Names::of(&details.contact, row.as_ref(), details.verified_name.as_deref());
-    Ok(informed(&details.contact, &names, row.as_ref(), details.about, Shown { picture, business }))
+    Ok(informed(
+        &details.contact,
+        &names,
+        row.as_ref(),
+        details.about,
+        Shown { picture, business },
+    ))
 }
 
 async fn business(app: &App, call: &Call, contact: &Address) -> Result<Option<BusinessProfile>, Problem> {

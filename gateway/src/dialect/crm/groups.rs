@@ -20,9 +20,7 @@ use super::{About, Client, done, ok};
 use crate::api::groups::invites::{get_invite_code, join_group};
 use crate::api::groups::list::{get_group, know};
 use crate::api::groups::manage::{create_group, update_group};
-use crate::api::groups::participants::{
-    add_group_participants, promote_group_participants, remove_group_participants,
-};
+use crate::api::groups::participants::{add_group_participants, promote_group_participants, remove_group_participants};
 use crate::app::App;
 use crate::auth::permission::{ReadMessages, SendMessages};
 use crate::database::promptly;
@@ -126,7 +124,10 @@ fn failure(result: &ParticipantResult) -> Problem {
             Code::NotPermittedOnWhatsapp,
             "La cuenta no tiene permiso para cambiar a los participantes del grupo",
         ),
-        _ => (Code::WhatsappRefused, "WhatsApp rechazó la operación para el participante"),
+        _ => (
+            Code::WhatsappRefused,
+            "WhatsApp rechazó la operación para el participante",
+        ),
     };
     Problem::new(code, "WhatsApp has refused it for everybody who was named.").said(text)
 }
@@ -228,11 +229,7 @@ fn people(field: &str, texts: &[String]) -> Result<Vec<String>, Problem> {
 }
 
 /// `POST /api/groups/sessions/{sessionId}`.
-async fn create(
-    State(app): State<App>,
-    about: About<SendMessages>,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn create(State(app): State<App>, about: About<SendMessages>, request: Request) -> Result<Response, Problem> {
     let fields = Fields::read(&app, request).await?;
     let subject = fields.first(&["subject", "name"]);
     let subject = subject.ok_or_else(|| words::invalid("subject es requerido"))?;
@@ -287,7 +284,10 @@ fn settings(fields: &Fields) -> Result<Value, Problem> {
     if let Some(Value::String(description)) = description {
         settings.insert("description".to_owned(), description.as_str().into());
     }
-    for (setting, names) in [("announce", ["announce", "announcement"]), ("locked", ["restrict", "locked"])] {
+    for (setting, names) in [
+        ("announce", ["announce", "announcement"]),
+        ("locked", ["restrict", "locked"]),
+    ] {
         if let Some(truth) = truth(fields, &names)? {
             settings.insert(setting.to_owned(), truth.into());
         }
@@ -299,11 +299,7 @@ fn settings(fields: &Fields) -> Result<Value, Problem> {
 }
 
 /// `PUT /api/groups/sessions/{sessionId}/groups/{groupId}`.
-async fn update(
-    State(app): State<App>,
-    about: About<SendMessages>,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn update(State(app): State<App>, about: About<SendMessages>, request: Request) -> Result<Response, Problem> {
     let group = about.group()?;
     let settings = settings(&Fields::read(&app, request).await?)?;
     let settings = Document(body::parse(settings.to_string().as_bytes())?);
@@ -433,7 +429,11 @@ mod tests {
 
     #[test]
     fn a_group_is_named_with_and_without_its_server() {
-        for text in ["120363021033254949", "120363021033254949@g.us", "34657032985-1400000000"] {
+        for text in [
+            "120363021033254949",
+            "120363021033254949@g.us",
+            "34657032985-1400000000",
+        ] {
             assert!(matches!(group_named(text), Ok(Address::Group(_))), "{text}");
         }
         for text in ["", "grupo", "34657032985@s.whatsapp.net"] {

@@ -30,8 +30,8 @@ pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/api/media/sessions/{session}", get(list))
         .route("/api/media/sessions/{session}/upload", post(upload))
-        .route("/api/media/{media}", get(read).delete(delete))
-        .route("/api/media/{media}/download", get(download))
+        .route("/api/media/{file}", get(read).delete(delete))
+        .route("/api/media/{file}/download", get(download))
 }
 
 /// What sort of file it is.

@@ -17,7 +17,6 @@ use shared::problem::Code;
 use shared::status::Status;
 use shared::store::media::StoredMedia;
 use shared::store::statuses::StatusFilter;
-use uuid::Uuid;
 
 use super::{About, done, ok};
 use crate::api::statuses::act::{react_to_status, unreact_to_status, view_status};
@@ -87,16 +86,16 @@ fn shown(post: &Status, media: Option<(MediaId, Option<String>)>) -> Value {
 /// Posts with where their files are.
 async fn all_shown<P: Permission>(app: &App, call: &SessionCall<P>, posts: &[Status]) -> Result<Vec<Value>, Problem> {
     let file_of = |post: &Status| Content::of_map(&post.content)?.media()?.media_id;
-    let ids: Vec<Uuid> = posts.iter().filter_map(file_of).map(|id| id.0).collect();
-    let known: HashMap<Uuid, StoredMedia> = promptly(async {
+    let ids: Vec<MediaId> = posts.iter().filter_map(file_of).collect();
+    let known: HashMap<MediaId, StoredMedia> = promptly(async {
         let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-        let found = transaction.media_of(&ids, call.tenant.within()).await?;
-        Ok(found.into_iter().map(|file| (file.id.0, file)).collect())
+        let found = transaction.media_of_ids(&ids).await?;
+        Ok(found.into_iter().map(|file| (file.id, file)).collect())
     })
     .await?;
     let mut values = Vec::with_capacity(posts.len());
     for post in posts {
-        let media = match file_of(post).and_then(|id| known.get(&id.0)) {
+        let media = match file_of(post).and_then(|id| known.get(&id)) {
             Some(file) => Some((file.id, files::link(app, file).await?)),
             None => None,
         };
@@ -195,7 +194,9 @@ async fn wanted(app: &App, call: &SessionCall<SendMessages>, fields: &Fields) ->
                 }
             }
             if let Some(font) = fields.text("font") {
-                let font: u8 = font.parse().map_err(|_| words::invalid("El valor de font no es válido"))?;
+                let font: u8 = font
+                    .parse()
+                    .map_err(|_| words::invalid("El valor de font no es válido"))?;
                 content["font"] = font.into();
             }
             json!({ "type": "text", "text": content })
@@ -231,11 +232,7 @@ fn explained(problem: Problem) -> Problem {
 }
 
 /// `POST /api/status/sessions/{sessionId}`.
-async fn create(
-    State(app): State<App>,
-    about: About<SendMessages>,
-    request: Request,
-) -> Result<Response, Problem> {
+async fn create(State(app): State<App>, about: About<SendMessages>, request: Request) -> Result<Response, Problem> {
     #[derive(serde::Deserialize)]
     struct Accepted {
         id: StatusId,
