@@ -71,11 +71,11 @@ async fn find(app: &App, call: &SessionCall<SendMessages>, message: MessageId) -
 /// Reads what an operation on the account has ended with.
 ///
 /// # Errors
-/// [`Code::OutcomeUnknown`] when it has not ended yet, [`Code::Internal`] when its result is not what is expected.
+/// [`Code::Timeout`] when it has not ended yet (it may still be done), [`Code::Internal`] when its result is not what is expected.
 pub async fn outcome<T: DeserializeOwned>(response: Response) -> Result<T, Problem> {
     if response.status() == StatusCode::ACCEPTED {
         return Err(Problem::new(
-            Code::OutcomeUnknown,
+            Code::Timeout,
             "It is accepted, and has not ended in time.",
         ));
     }

@@ -330,3 +330,70 @@ async fn statistics(State(app): State<App>, about: About<ReadSessions>) -> Resul
         "withProfilePics": people.with_picture,
     } })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_not_known_is_the_next_best_one_and_at_last_the_number() {
+        let party = Party::new(&Address::Phone("34657032985".into()), None);
+        let mut contact = Contact {
+            id: uuid::Uuid::nil(),
+            party: party.clone(),
+            name: None,
+            first_name: None,
+            push_name: None,
+            verified_name: None,
+            is_business: false,
+            about: None,
+            picture_id: None,
+            is_blocked: false,
+            presence: None,
+            presence_at: None,
+            last_seen: None,
+            created_at: chrono::DateTime::UNIX_EPOCH,
+            updated_at: chrono::DateTime::UNIX_EPOCH,
+        };
+        let names = |contact: &Contact, verified| {
+            let names = Names::of(&party, Some(contact), verified);
+            [names.name, names.verified, names.notify]
+        };
+        assert_eq!(names(&contact, None), ["34657032985"; 3]);
+        // As the documentation shows it.
+        assert_eq!(
+            shown(&contact, true),
+            json!({
+                "id": "34657032985@s.whatsapp.net",
+                "name": "34657032985",
+                "verifiedName": "34657032985",
+                "notify": "34657032985",
+                "imgUrl": null,
+                "isUser": true,
+                "isGroup": false,
+                "isWAContact": true,
+            })
+        );
+        contact.push_name = Some("Abel".into());
+        assert_eq!(names(&contact, None), ["Abel"; 3]);
+        contact.name = Some("Abel Ramos".into());
+        assert_eq!(names(&contact, None), ["Abel Ramos", "Abel Ramos", "Abel"]);
+        assert_eq!(
+            names(&contact, Some("Ramos S.L.")),
+            ["Abel Ramos", "Ramos S.L.", "Abel"]
+        );
+    }
+
+    #[test]
+    fn only_that_whatsapp_cannot_be_asked_is_no_failure() {
+        for (code, reachable) in [
+            (Code::SessionNotConnected, Ok(None)),
+            (Code::SessionNotPaired, Ok(None)),
+            (Code::WhatsappRefused, Err(Code::WhatsappRefused)),
+        ] {
+            let said: Result<(), Problem> = Err(Problem::new(code, "away"));
+            assert_eq!(if_reachable(said).map_err(|problem| problem.code()), reachable);
+        }
+        assert_eq!(if_reachable(Ok(7)).unwrap(), Some(7));
+    }
+}
