@@ -2,6 +2,7 @@
 
 mod asked;
 mod contacts;
+mod frappe;
 mod groups;
 mod media;
 mod messages;
@@ -102,6 +103,8 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{session}/connect", post(sessions::connect))
         .route("/api/sessions/{session}/disconnect", post(sessions::disconnect))
         .route("/api/sessions/{session}/restart", post(sessions::restart))
+        .route("/api/sessions/{session}/frappe/configure", post(frappe::configure))
+        .route("/api/sessions/{session}/frappe/status", get(frappe::status))
 }
 
 fn message_routes() -> Router<App> {
@@ -126,6 +129,15 @@ fn done(message: &str, data: impl Into<Value>) -> Response {
     let data: Value = data.into();
     respond(
         StatusCode::OK,
+        &json!({ "success": true, "message": message, "data": data }),
+    )
+}
+
+/// The same about something that is new.
+fn made(message: &str, data: impl Into<Value>) -> Response {
+    let data: Value = data.into();
+    respond(
+        StatusCode::CREATED,
         &json!({ "success": true, "message": message, "data": data }),
     )
 }

@@ -16,7 +16,7 @@ use shared::group::{
 use shared::problem::Code;
 use shared::store::groups::GroupFilter;
 
-use super::{About, Client, done, ok};
+use super::{About, Client, done, made, ok};
 use crate::api::groups::invites::{get_invite_code, join_group};
 use crate::api::groups::list::{get_group, know};
 use crate::api::groups::manage::{create_group, update_group};
@@ -238,12 +238,12 @@ async fn create(State(app): State<App>, about: About<SendMessages>, request: Req
     if let Some(description) = fields.first(&["description", "desc"]) {
         wanted["description"] = description.into();
     }
-    let made = create_group(State(app.clone()), about.call.clone(), PATIENCE, submission(&wanted)?).await?;
-    let made: CreatedGroup = outcome(made).await?;
-    let results: Vec<Value> = made.results.iter().map(result).collect();
-    Ok(done(
+    let created = create_group(State(app.clone()), about.call.clone(), PATIENCE, submission(&wanted)?).await?;
+    let created: CreatedGroup = outcome(created).await?;
+    let results: Vec<Value> = created.results.iter().map(result).collect();
+    Ok(made(
         "Grupo creado correctamente",
-        json!({ "group": whole(&made.group), "results": results }),
+        json!({ "group": whole(&created.group), "results": results }),
     ))
 }
 

@@ -10,7 +10,7 @@ use shared::problem::Code;
 use shared::store::media::{MediaFilter, StoredMedia};
 use shared::store::pages::COUNTED_AHEAD;
 
-use super::{About, Client, done, ok};
+use super::{About, Client, done, made, ok};
 use crate::api::media::read::get_media_content;
 use crate::api::media::remove::delete_media;
 use crate::app::App;
@@ -112,7 +112,7 @@ async fn upload(State(app): State<App>, about: About<WriteMedia>, request: Reque
         Ok(transaction.commit().await?)
     })
     .await?;
-    Ok(done("Archivo subido correctamente", shown(&app, &file).await?))
+    Ok(made("Archivo subido correctamente", shown(&app, &file).await?))
 }
 
 /// The file that the path names.

@@ -18,7 +18,7 @@ use shared::status::Status;
 use shared::store::media::StoredMedia;
 use shared::store::statuses::StatusFilter;
 
-use super::{About, done, ok};
+use super::{About, done, made, ok};
 use crate::api::statuses::act::{react_to_status, unreact_to_status, view_status};
 use crate::api::statuses::post::post_status;
 use crate::app::App;
@@ -256,7 +256,7 @@ async fn create(State(app): State<App>, about: About<SendMessages>, request: Req
     })
     .await?;
     let shown = all_shown(&app, &call, &[post]).await?.pop();
-    Ok(done("Estado publicado correctamente", json!({ "status": shown })))
+    Ok(made("Estado publicado correctamente", json!({ "status": shown })))
 }
 
 impl<P> About<P> {
