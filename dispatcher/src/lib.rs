@@ -29,6 +29,7 @@ mod request;
 mod schedule;
 mod sender;
 mod signature;
+mod translation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +46,6 @@ use shared::operations::{self, Check};
 use shared::store::{Scope, Store};
 use shared::subject;
 use shared::telemetry::Telemetry;
-use shared::translation::Translator;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
@@ -56,6 +56,7 @@ use crate::fanout::Fanout;
 use crate::keyring::Keyring;
 use crate::schedule::Schedule;
 use crate::sender::Sender;
+use crate::translation::Translator;
 
 /// So long giving back leases may take at the very end.
 const RELEASE_TIMEOUT: Duration = Duration::from_secs(2);

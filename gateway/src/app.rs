@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::key_ring::{self, KeyRing};
 use crate::auth::password::Passwords;
 use crate::auth::rate::RequestRates;
-use crate::config::{Configuration, LimitOptions};
+use crate::config::{Configuration, CrmWebhook, LimitOptions};
 use crate::dialect::doors::Doors;
 use crate::media::Files;
 use crate::relay::{self, Relay};
@@ -56,6 +56,7 @@ struct Parts {
     base64_permits: Arc<Semaphore>,
     files: Files,
     doors: Doors,
+    crm_webhook: Option<CrmWebhook>,
     streams: Option<Streams>,
 }
 
@@ -104,6 +105,7 @@ impl App {
             base64_permits: Arc::new(Semaphore::new(MOST_BASE64)),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             doors: Doors::new(&config.dialects)?,
+            crm_webhook: crm_webhook(config)?,
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
@@ -234,6 +236,12 @@ impl App {
         &self.0.doors
     }
 
+    /// Where messages of the crm dialect's sessions go that have no URL of their own, if the operator says so.
+    #[must_use]
+    pub fn crm_webhook(&self) -> Option<&CrmWebhook> {
+        self.0.crm_webhook.as_ref()
+    }
+
     /// What signs credentials for reading events from NATS itself, if the operator wants that.
     #[must_use]
     pub fn streams(&self) -> Option<&Streams> {
@@ -309,4 +317,15 @@ impl App {
             }
         }
     }
+}
+
+/// The operator's webhook of the crm dialect, which must lead where webhooks may.
+fn crm_webhook(config: &Configuration) -> anyhow::Result<Option<CrmWebhook>> {
+    let webhook = config.dialects.crm_webhook()?;
+    if let Some(webhook) = &webhook {
+        Policy::new(&config.egress)
+            .check_url(webhook.url.as_str())
+            .context("ROOKERY_CRM_WEBHOOK_URL leads where webhooks may not")?;
+    }
+    Ok(webhook)
 }

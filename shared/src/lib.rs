@@ -43,6 +43,5 @@ pub mod store;
 pub mod subject;
 pub mod telemetry;
 pub mod timestamp;
-pub mod translation;
 pub mod user;
 pub mod vcard;

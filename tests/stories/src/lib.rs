@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod documents;
+pub mod picture;
 pub mod runner;
 pub mod scenario;
 pub mod scene;

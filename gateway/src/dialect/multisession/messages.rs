@@ -160,6 +160,7 @@ async fn shown(
             data: data(app, call, media, room).await?,
             mime_type: media.mime_type.clone(),
             name: media.file_name.clone(),
+            ..File::default()
         }),
         None => None,
     };
