@@ -54,6 +54,14 @@ words! {
     }
 }
 
+impl Dialect {
+    /// Whether its clients call sessions by numbers too.
+    #[must_use]
+    pub fn has_numbers(self) -> bool {
+        WebhookFormat::from(self).tells_numbers()
+    }
+}
+
 impl From<Dialect> for WebhookFormat {
     fn from(dialect: Dialect) -> Self {
         match dialect {

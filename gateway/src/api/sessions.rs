@@ -6,7 +6,7 @@ mod pairing_code;
 pub(crate) mod qr;
 pub(crate) mod remove;
 mod settings;
-mod status;
+pub(crate) mod status;
 mod update;
 pub(crate) mod verbs;
 

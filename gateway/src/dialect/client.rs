@@ -8,6 +8,7 @@ use http::request::Parts;
 use secrecy::SecretString;
 use shared::ids::SessionId;
 use shared::problem::Code;
+use shared::store::dialect_numbers::NumberKind;
 
 use super::Speech;
 use crate::app::App;
@@ -16,6 +17,8 @@ use crate::auth::{self, SessionCall, TenantCall};
 use crate::database::promptly;
 use crate::problem::Problem;
 
+/// What is said of a request without any credential.
+pub const NO_CREDENTIAL: &str = "The request carries no credential.";
 /// The longest name of a session, in characters.
 const LONGEST_NAME: usize = 100;
 
@@ -55,12 +58,13 @@ impl<S: Speech> Client<S> {
     /// [`Code::Unauthorized`], [`Code::Forbidden`], or the database's problem.
     pub async fn tenant<P: Permission>(&self, app: &App) -> Result<TenantCall<P>, Problem> {
         let Some(key) = self.key.clone() else {
-            return Err(Problem::new(Code::Unauthorized, "The request carries no credential."));
+            return Err(Problem::new(Code::Unauthorized, NO_CREDENTIAL));
         };
         TenantCall::of_key(key, &self.named, app).await
     }
 
-    /// A call on the session that the client calls `name`: by its own name, or by our id.
+    /// A call on the session that the client calls `name`: by its own name, by our id, or by its number where
+    /// the dialect has numbers.
     ///
     /// # Errors
     /// As [`Client::tenant`], and [`Code::SessionNotFound`].
@@ -86,11 +90,23 @@ pub async fn find<S: Speech, P: Permission>(
         return Ok(None);
     }
     let id: Option<SessionId> = name.parse().ok();
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<i64> = (S::DIALECT.has_numbers() && digits)
+        .then(|| name.parse().ok())
+        .flatten();
     let found = promptly(async {
         let mut transaction = app.store().tenant(call.tenant).await?;
         if let Some(named) = transaction.session_named(S::DIALECT, name).await? {
             return Ok(Some(named));
         }
+        let id = match (id, number) {
+            (Some(id), _) => Some(id),
+            (None, Some(number)) => {
+                let numbered = transaction.numbered(NumberKind::Session, number).await?;
+                numbered.and_then(|numbered| numbered.session)
+            }
+            (None, None) => None,
+        };
         match id {
             Some(id) => Ok(transaction.session(id).await?.map(|session| session.id)),
             None => Ok(None),

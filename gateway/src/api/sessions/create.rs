@@ -73,6 +73,13 @@ impl CreateSession {
             dialect_name: name.map(|name| (dialect, name)),
         }
     }
+
+    /// The same with another name for people, if there is one, and with what the dialect's clients want to remember.
+    pub(crate) fn shown_as(mut self, name: Option<String>, metadata: Metadata) -> Self {
+        self.name = name.unwrap_or(self.name);
+        self.metadata = metadata;
+        self
+    }
 }
 
 fn yes() -> bool {
