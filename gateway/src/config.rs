@@ -8,13 +8,16 @@ use clap::{Args, Parser};
 use ipnet::IpNet;
 use nkeys::{KeyPair, KeyPairType};
 use secrecy::{ExposeSecret as _, SecretString};
+use shared::api_key;
 use shared::config::{
     BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
     ShutdownOptions, TelemetryOptions, secret,
 };
 use shared::dialect::Dialect;
+use shared::ids::TenantId;
 
 use crate::dialect::doors::DialectHost;
+use crate::dialect::open::OpenDoor;
 use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
@@ -105,13 +108,54 @@ impl AdminOptions {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Dialects")]
 pub struct DialectOptions {
-    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium or multisession. Rookery's own
-    /// routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
+    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium, management, crm or multisession.
+    /// Rookery's own routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
     #[arg(long, env = "ROOKERY_ROOT_DIALECT")]
     pub root_dialect: Option<Dialect>,
     /// Dialects that are served at the root of hosts of their own: crm.example.com=premium,… There they come before Rookery's own routes, except /v1.
     #[arg(long, env = "ROOKERY_DIALECT_HOSTS", value_delimiter = ',')]
     pub dialect_hosts: Vec<DialectHost>,
+    /// Opens the dialect management, whose clients know no credentials, to requests that carry none: they act for this tenant (ten_…), with the key of
+    /// ROOKERY_MANAGEMENT_OPEN_KEY. Whoever can reach this gateway can then do what that key may, so give it few scopes and let only your own network
+    /// reach the port. Unset: such requests are refused.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_TENANT")]
+    pub management_open_tenant: Option<TenantId>,
+    /// The API key of that tenant with which these requests are served. Its scopes and sessions bound what they may; revoking it closes the door.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY", hide_env_values = true)]
+    pub management_open_key: Option<SecretString>,
+    /// A file that holds this key.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY_FILE")]
+    pub management_open_key_file: Option<PathBuf>,
+}
+
+impl DialectOptions {
+    /// The tenant and the key for requests to the dialect management that carry none; `None`: it stays closed to them.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when only one of the two is set, or the key is no tenant's API key.
+    pub fn management_open(&self, admin_key: &SecretString) -> Result<Option<OpenDoor>, ConfigError> {
+        let has_key = self.management_open_key.is_some() || self.management_open_key_file.is_some();
+        let Some(tenant) = self.management_open_tenant else {
+            if has_key {
+                return Err(ConfigError::Invalid(
+                    "ROOKERY_MANAGEMENT_OPEN_KEY is set without ROOKERY_MANAGEMENT_OPEN_TENANT: name the tenant too".to_owned(),
+                ));
+            }
+            return Ok(None);
+        };
+        let key = secret(
+            "ROOKERY_MANAGEMENT_OPEN_KEY",
+            self.management_open_key.as_ref(),
+            self.management_open_key_file.as_deref(),
+        )?;
+        // Neither the operator's key nor the token of a login.
+        if !api_key::is_well_formed(key.expose_secret()) || api_key::matches(admin_key, key.expose_secret()) {
+            return Err(ConfigError::Invalid(
+                "ROOKERY_MANAGEMENT_OPEN_KEY must be an API key of the tenant (rk_…)".to_owned(),
+            ));
+        }
+        Ok(Some(OpenDoor::new(tenant, key)))
+    }
 }
 
 /// Credentials with which tenants read their events from NATS itself. Needs a NATS server with decentralised authentication.
@@ -261,6 +305,30 @@ mod tests {
             let error = parse(argument).unwrap_err().to_string();
             let flag = named.to_lowercase().replace('_', "-");
             assert!(error.contains(&flag), "{argument}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_dialect_management_is_opened_by_a_tenant_and_its_key_or_not_at_all() {
+        let operator = api_key::generate();
+        let parse = |arguments: &[&str]| {
+            let always = ["rookery-gateway", "--region-public-key=key"];
+            let config = Configuration::try_parse_from(always.iter().chain(arguments)).unwrap();
+            config.dialects.management_open(&operator)
+        };
+        let tenant = format!("--management-open-tenant={}", TenantId::generate());
+        let key = api_key::generate();
+        let key = format!("--management-open-key={}", key.expose_secret());
+        assert!(parse(&[]).unwrap().is_none());
+        assert!(parse(&[&tenant, &key]).unwrap().is_some());
+        for arguments in [
+            &[tenant.as_str()][..],
+            &[&key],
+            &[&tenant, "--management-open-key=no-api-key"],
+            &[&tenant, &format!("--management-open-key={}", operator.expose_secret())],
+        ] {
+            let error = parse(arguments).unwrap_err().to_string();
+            assert!(error.contains("ROOKERY_MANAGEMENT_OPEN_KEY"), "{error}");
         }
     }
 

@@ -93,12 +93,12 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession => Some(&[
+            Self::Chatlink | Self::Multisession | Self::Management => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Management | Self::Crm => Some(&[EventType::MessageReceived]),
+            Self::Crm => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageStatus,
@@ -119,6 +119,12 @@ impl WebhookFormat {
     #[must_use]
     pub fn tells_numbers(self) -> bool {
         matches!(self, Self::Management | Self::Crm)
+    }
+
+    /// Whether deliveries carry the secret that the receiver's side chose, as the header `X-Webhook-Secret`: receivers of this format compare it.
+    #[must_use]
+    pub fn tells_secret(self) -> bool {
+        self == Self::Management
     }
 
     /// Whether a webhook of this format says anything about an event.
@@ -173,6 +179,8 @@ pub struct File {
 pub struct Surroundings {
     /// How the dialect's clients call the session; its id where they have no name for it.
     pub session: String,
+    /// The session's name, for people.
+    pub session_name: String,
     /// The session's number, for the formats that tell it (see [`WebhookFormat::tells_numbers`]).
     pub number: Option<i64>,
     /// The session's account.
@@ -183,6 +191,8 @@ pub struct Surroundings {
     pub message: Option<Message>,
     /// The message's file.
     pub file: Option<File>,
+    /// A temporary link to the message's file, for the formats that tell one.
+    pub link: Option<String>,
     /// The picture of a QR code, as a PNG in base64, for events that carry its text.
     pub picture: Option<String>,
 }
