@@ -128,7 +128,16 @@ pub fn moves_file(route: &str) -> bool {
     let Some(route) = route.strip_prefix(PREFIX) else {
         return false;
     };
-    ["/send-media", "/desfile", "/enviarimagem", "/enviardoc", "/enviaraudio"]
-        .iter()
-        .any(|end| route.ends_with(end))
+    [
+        "/send-media",
+        "/desfile",
+        "/enviarimagem",
+        "/enviardoc",
+        "/enviaraudio",
+        "/{session}/send",
+        "/{session}/upload",
+        "/{file}/download",
+    ]
+    .iter()
+    .any(|end| route.ends_with(end))
 }

@@ -1,6 +1,8 @@
 //! The API of WhatsApp for CRM: a REST API in Spanish over Baileys. What its documentation leaves open is decided in `crm/README.md`.
 
 mod asked;
+mod messages;
+mod send;
 mod sessions;
 mod shape;
 
@@ -9,7 +11,7 @@ use std::collections::HashMap;
 use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use http::StatusCode;
 use http::request::Parts;
 use secrecy::SecretString;
@@ -63,6 +65,12 @@ fn status_and_code(problem: &Problem) -> (StatusCode, String) {
         Code::SessionNotPaired | Code::SessionNotStarted | Code::SessionNotConnected => {
             (StatusCode::BAD_REQUEST, "SESSION_NOT_CONNECTED")
         }
+        Code::Forbidden | Code::TenantSuspended => (problem.status(), "AUTHORIZATION_FAILED"),
+        Code::RateLimited => (problem.status(), "RATE_LIMIT_EXCEEDED"),
+        Code::MessageRefused | Code::WhatsappRefused | Code::NotPermittedOnWhatsapp => {
+            (problem.status(), "WHATSAPP_ERROR")
+        }
+        Code::Internal => (problem.status(), "INTERNAL_ERROR"),
         code => return (problem.status(), code.as_str().to_ascii_uppercase()),
     };
     (status, code.to_owned())
@@ -72,7 +80,7 @@ type Client = super::client::Client<Crm>;
 
 /// The routes.
 pub fn routes() -> Router<App> {
-    Router::new().merge(session_routes())
+    Router::new().merge(session_routes()).merge(message_routes())
 }
 
 fn session_routes() -> Router<App> {
@@ -85,6 +93,17 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{session}/disconnect", post(sessions::disconnect))
         .route("/api/sessions/{session}/restart", post(sessions::restart))
         .route("/api/sessions/{session}/contacts", get(sessions::contacts))
+}
+
+fn message_routes() -> Router<App> {
+    Router::new()
+        .route("/api/messages/unread", get(messages::unread))
+        .route("/api/messages/{session}", get(messages::list))
+        .route("/api/messages/{session}/send", post(send::send))
+        .route("/api/messages/{session}/chats", get(messages::list_chats))
+        .route("/api/messages/{session}/stats", get(messages::statistics))
+        .route("/api/messages/{session}/{chat}", get(messages::of_chat))
+        .route("/api/messages/{session}/{chat}/read", put(messages::mark_read))
 }
 
 /// An answer: `{"success": true, "data": …}`.

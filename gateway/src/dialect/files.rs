@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use shared::bucket::BucketError;
+use shared::content::MediaStatus;
 use shared::ids::TenantId;
 use shared::problem::Code;
 use shared::store::media::StoredMedia;
@@ -87,6 +88,22 @@ pub fn message(to: &str, file: &StoredMedia, caption: Option<&str>, document: bo
     let mut message = json!({ "to": to, "type": kind });
     message[kind] = content;
     message
+}
+
+/// A link under which a stored file can be downloaded for some minutes without a key; `None` while it is not stored.
+///
+/// # Errors
+/// `unavailable` when the storage's credentials cannot be had.
+pub async fn link(app: &App, file: &StoredMedia) -> Result<Option<String>, Problem> {
+    if file.status != MediaStatus::Stored {
+        return Ok(None);
+    }
+    let (bucket, lifetime) = (&app.files().bucket, app.limits().media_url_time());
+    let url = bucket
+        .download_url(&file.object_key, &file.mime_type, file.file_name.as_deref(), lifetime)
+        .await
+        .map_err(of_bucket)?;
+    Ok(Some(url.into()))
 }
 
 /// A stored file's bytes in base64.

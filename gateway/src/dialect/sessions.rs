@@ -77,7 +77,7 @@ pub async fn create(
 ///
 /// # Errors
 /// As [`create`].
-pub async fn create_as(
+pub(crate) async fn create_as(
     app: &App,
     call: TenantCall<WriteSessions>,
     body: CreateSession,

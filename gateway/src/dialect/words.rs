@@ -59,6 +59,8 @@ fn spanish_field(field: &str) -> String {
         "name" => "El identificador de la sesión debe tener entre 1 y 100 caracteres".to_owned(),
         "url" | "webhook.url" => "La URL del webhook no es válida".to_owned(),
         "" => "El archivo no es válido".to_owned(),
+        file if file.ends_with(".link") => "La URL del archivo no es válida".to_owned(),
+        file if file.ends_with(".base64") => "El archivo en base64 no es válido".to_owned(),
         other => format!("El valor de {other} no es válido"),
     }
 }

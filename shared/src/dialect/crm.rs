@@ -26,7 +26,13 @@ pub fn user(party: &Party) -> String {
 /// The name of a message's kind.
 #[must_use]
 pub fn kind(message: &Message) -> &str {
-    match message.kind.as_str() {
+    shown_kind(&message.kind)
+}
+
+/// This API's word for a kind of ours.
+#[must_use]
+pub fn shown_kind(kind: &str) -> &str {
+    match kind {
         "contacts" => "contact",
         "live_location" => "location",
         kind => kind,
@@ -56,7 +62,8 @@ pub fn status(status: MessageStatus) -> &'static str {
         MessageStatus::Queued => "pending",
         MessageStatus::Sent => "sent",
         MessageStatus::Delivered => "delivered",
-        MessageStatus::Read | MessageStatus::Played => "read",
+        MessageStatus::Read => "read",
+        MessageStatus::Played => "played",
         MessageStatus::Received => "received",
         MessageStatus::Failed => "failed",
     }

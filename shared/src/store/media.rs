@@ -277,6 +277,28 @@ impl TenantTransaction {
         .transpose()
     }
 
+    /// Some files, in no order; those that are gone are missing.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn media_of_ids(&mut self, ids: &[MediaId]) -> Result<Vec<StoredMedia>, StoreError> {
+        let uuids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let region = self.region;
+        sqlx::query_as!(
+            MediaRow,
+            "SELECT id, session_id, message_id, wa_message_id, status, mime_type, size, sha256, file_name, width, height, seconds, thumbnail,
+                    waveform, object_key, error, created_at, expires_at
+             FROM media WHERE id = ANY($1) AND tenant_id = $2 AND deleted_at IS NULL",
+            &uuids,
+            self.tenant.0
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?
+        .into_iter()
+        .map(|row| row.into_media(region))
+        .collect()
+    }
+
     /// Files, newest first, at most `limit`: the first ones or those after `after`.
     ///
     /// # Errors
