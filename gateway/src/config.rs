@@ -138,7 +138,8 @@ impl DialectOptions {
         let Some(tenant) = self.management_open_tenant else {
             if has_key {
                 return Err(ConfigError::Invalid(
-                    "ROOKERY_MANAGEMENT_OPEN_KEY is set without ROOKERY_MANAGEMENT_OPEN_TENANT: name the tenant too".to_owned(),
+                    "ROOKERY_MANAGEMENT_OPEN_KEY is set without ROOKERY_MANAGEMENT_OPEN_TENANT: name the tenant too"
+                        .to_owned(),
                 ));
             }
             return Ok(None);

@@ -117,7 +117,10 @@ mod tests {
             &[][..],
             &[("origin", "http://gateway.example:8080")],
             &[("sec-fetch-site", "none")],
-            &[("sec-fetch-site", "same-origin"), ("origin", "http://Gateway.example:8080")],
+            &[
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "http://Gateway.example:8080"),
+            ],
         ] {
             assert!(!refused(given), "{given:?}");
         }
@@ -127,7 +130,10 @@ mod tests {
             &[("origin", "null")],
             &[("origin", "http://")],
             &[("sec-fetch-site", "cross-site")],
-            &[("sec-fetch-site", "same-site"), ("origin", "http://gateway.example:8080")],
+            &[
+                ("sec-fetch-site", "same-site"),
+                ("origin", "http://gateway.example:8080"),
+            ],
         ] {
             assert!(refused(given), "{given:?}");
         }

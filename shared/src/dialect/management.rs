@@ -98,7 +98,12 @@ mod tests {
 
     #[test]
     fn its_words_for_events_come_back_as_they_were_given() {
-        for words in [&["message", "status"][..], &["status", "message"], &["message"], &["status"]] {
+        for words in [
+            &["message", "status"][..],
+            &["status", "message"],
+            &["message"],
+            &["status"],
+        ] {
             let given: Vec<String> = words.iter().map(ToString::to_string).collect();
             let types = event_types(&given).unwrap();
             assert_eq!(event_words(Some(&types)), words);

@@ -49,7 +49,12 @@ pub(crate) async fn register(app: &App, call: &Call, registration: &Registration
 
 async fn register_now(app: &App, call: &Call, registration: &Registration) -> Result<(Webhook, bool), Problem> {
     let format = registration.format;
-    let wanted = settings_of(format, registration.session, &registration.url, registration.events.clone());
+    let wanted = settings_of(
+        format,
+        registration.session,
+        &registration.url,
+        registration.events.clone(),
+    );
     let mut checks = Checks::new();
     settings::check(&wanted, app.egress(), &mut checks);
     let secret = registration
@@ -125,7 +130,10 @@ async fn set_now(
     }
     let mut transaction = app.store().tenant(call.tenant).await?;
     transaction.lock_webhooks_in_format(format).await?;
-    let known = transaction.session_addresses(format, &[session]).await?.remove(&session.uuid);
+    let known = transaction
+        .session_addresses(format, &[session])
+        .await?
+        .remove(&session.uuid);
     match (known, wanted) {
         (None, None) => {}
         (Some(known), None) => {
@@ -155,9 +163,7 @@ async fn create(
     wanted: &WebhookSettings,
     secret: Option<WebhookSecret>,
 ) -> Result<Webhook, Problem> {
-    let webhook = transaction
-        .create_webhook(WebhookId::generate(), wanted)
-        .await?;
+    let webhook = transaction.create_webhook(WebhookId::generate(), wanted).await?;
     let secret = secret.unwrap_or_else(WebhookSecret::generate);
     secret.add(transaction, app.region_key(), webhook.id).await?;
     Ok(webhook)

@@ -71,7 +71,12 @@ async fn shown(
 
 /// When a message came into being here: its id says so.
 fn created_at(message: &Message) -> String {
-    let (seconds, nanoseconds) = message.id.0.get_timestamp().map(|time| time.to_unix()).unwrap_or_default();
+    let (seconds, nanoseconds) = message
+        .id
+        .0
+        .get_timestamp()
+        .map(|time| time.to_unix())
+        .unwrap_or_default();
     let made = DateTime::from_timestamp(i64::try_from(seconds).unwrap_or_default(), nanoseconds);
     shared::timestamp::text(made.unwrap_or(message.timestamp))
 }
@@ -91,7 +96,10 @@ pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>, uri
     if offset > MOST_SKIPPED {
         return Err(words::invalid(format!("offset must be at most {MOST_SKIPPED}")));
     }
-    let phone = asked.get("phone").map(|phone| phone.trim()).filter(|phone| !phone.is_empty());
+    let phone = asked
+        .get("phone")
+        .map(|phone| phone.trim())
+        .filter(|phone| !phone.is_empty());
     let chat: Option<Address> = phone
         .map(str::parse)
         .transpose()

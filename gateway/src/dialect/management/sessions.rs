@@ -46,7 +46,9 @@ const USER_ID: &str = "user_id";
 pub(super) fn status_word(session: &Session) -> &'static str {
     match session.status {
         SessionStatus::Connected => "connected",
-        SessionStatus::Starting | SessionStatus::Qr | SessionStatus::Passkey | SessionStatus::Connecting => "connecting",
+        SessionStatus::Starting | SessionStatus::Qr | SessionStatus::Passkey | SessionStatus::Connecting => {
+            "connecting"
+        }
         // Started, and no worker has taken it up yet.
         SessionStatus::Stopped if session.goal == Goal::Started => "connecting",
         SessionStatus::Stopped
@@ -74,18 +76,14 @@ impl Known {
     /// Sessions with their numbers, which are given now where there are none. For the end of a transaction that is committed.
     async fn of(transaction: &mut TenantTransaction, sessions: Vec<Session>) -> Result<Vec<Self>, Problem> {
         let ids: Vec<SessionId> = sessions.iter().map(|session| session.id).collect();
-        let mut addresses = transaction
-            .session_addresses(WebhookFormat::Management, &ids)
-            .await?;
+        let mut addresses = transaction.session_addresses(WebhookFormat::Management, &ids).await?;
         let subjects: Vec<(Uuid, Option<SessionId>)> = ids.iter().map(|id| (id.uuid, Some(*id))).collect();
         let numbers = transaction.dialect_numbers(NumberKind::Session, &subjects).await?;
         Ok(sessions
             .into_iter()
             .map(|session| Self {
                 number: numbers.get(&session.id.uuid).copied(),
-                webhook_url: addresses
-                    .remove(&session.id.uuid)
-                    .map(|webhook| webhook.settings.url),
+                webhook_url: addresses.remove(&session.id.uuid).map(|webhook| webhook.settings.url),
                 session,
             })
             .collect())
@@ -174,9 +172,7 @@ fn webhook_url(app: &App, fields: &Fields) -> Result<Option<Option<String>>, Pro
 /// The name that a client gives a session; `None`: it gives none.
 fn session_name(fields: &Fields) -> Result<Option<String>, Problem> {
     match fields.value("session_name") {
-        Some(Value::Array(_) | Value::Object(_) | Value::Bool(_)) => {
-            Err(words::invalid("session_name must be a text"))
-        }
+        Some(Value::Array(_) | Value::Object(_) | Value::Bool(_)) => Err(words::invalid("session_name must be a text")),
         _ => Ok(fields.text("session_name")),
     }
 }
