@@ -96,7 +96,6 @@ impl Translator {
                 account: session.and_then(|session| session.account),
                 message,
                 file: None,
-                link: None,
                 picture: None,
             }
         };

@@ -93,12 +93,12 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession | Self::Management => Some(&[
+            Self::Chatlink | Self::Multisession => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Crm => Some(&[EventType::MessageReceived]),
+            Self::Management | Self::Crm => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageStatus,
@@ -191,8 +191,6 @@ pub struct Surroundings {
     pub message: Option<Message>,
     /// The message's file.
     pub file: Option<File>,
-    /// A temporary link to the message's file, for the formats that tell one.
-    pub link: Option<String>,
     /// The picture of a QR code, as a PNG in base64, for events that carry its text.
     pub picture: Option<String>,
 }

@@ -87,7 +87,7 @@ pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Valu
             "type": web::kind(&message),
             "content": web::text(&message),
             "timestamp": crate::timestamp::text(message.timestamp),
-            "mediaUrl": around.link,
+            "mediaUrl": null,
         },
     }))
 }

@@ -108,6 +108,9 @@ pub struct HookStep {
     hook: String,
     /// A body that arrives, in any order among others.
     gets: Value,
+    /// Headers that come with it.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
     /// What to keep of the body.
     #[serde(default)]
     keep: BTreeMap<String, String>,
@@ -330,6 +333,11 @@ impl Telling<'_> {
             })
             .await
             .with_context(|| format!("what came differs: {others:#?}"))?;
+        for (name, value) in &step.headers {
+            let value = self.text(value);
+            let told = found.headers.get(name);
+            ensure!(told == Some(&value), "expected the header {name}: {value}, found {told:?}");
+        }
         let body: Value = serde_json::from_str(&found.body)?;
         pattern::keep(&step.keep, &body, &mut self.variables)
     }
@@ -359,7 +367,7 @@ mod tests {
 
     #[test]
     fn the_lists_have_as_many_routes_as_the_documentations() {
-        for (dialect, count) in [("chatlink", 9), ("multisession", 12), ("premium", 32)] {
+        for (dialect, count) in [("chatlink", 9), ("management", 15), ("multisession", 12), ("premium", 32)] {
             assert_eq!(listed_routes(dialect).unwrap().len(), count, "{dialect}");
         }
     }
