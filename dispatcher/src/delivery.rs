@@ -92,13 +92,15 @@ impl Deliverer {
     }
 
     async fn deliver(&self, delivery: Delivery) {
-        let subject = Subject {
-            event: delivery.event,
-            event_type: &delivery.event_type,
-            session: delivery.session,
-        };
         let answer = match self.translator.told(delivery.target.format, &delivery.body).await {
-            Ok(Some(body)) => self.sender.attempt(&delivery.target, subject, body).await,
+            Ok(Some(told)) => {
+                let subject = Subject {
+                    event: delivery.event,
+                    event_type: told.event_type.unwrap_or(&delivery.event_type),
+                    session: &told.session.unwrap_or_else(|| delivery.session.to_string()),
+                };
+                self.sender.attempt(&delivery.target, subject, told.body).await
+            }
             Ok(None) => Answer::unsent(None),
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));

@@ -59,13 +59,15 @@ impl Sender {
         })
     }
 
-    /// Makes one request. Always ends in time, and never fails: whatever happens is an answer.
+    /// Makes one request. Always ends in time (in that of the webhook's format, where it has one), and never fails: whatever happens is an answer.
     pub(crate) async fn attempt(&self, target: &Target, subject: Subject<'_>, body: Bytes) -> Answer {
         let started_at = Utc::now();
         let clock = Instant::now();
         let mut received = Received::default();
         let exchange = self.exchange(target, subject, body, started_at.timestamp(), &mut received);
-        let outcome = tokio::time::timeout(self.timeout, exchange).await;
+        // Never longer than usual: the lease of the delivery is made for that.
+        let patience = target.format.patience().unwrap_or(self.timeout).min(self.timeout);
+        let outcome = tokio::time::timeout(patience, exchange).await;
         let failure = outcome.unwrap_or(Err(Failure::Timeout)).err();
         let refused = received.status.filter(|status| !status.is_success());
         Answer {

@@ -4,20 +4,26 @@
 //! [`shared::dialect`]. A delivery keeps the event as it was, so every attempt starts from that; if something cannot be read right now, the attempt has
 //! failed and the next one tries again.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use shared::bucket::{Bucket, BucketError};
 use shared::content::{Content, Media, MediaStatus};
-use shared::dialect::{self, Dialect, File, Surroundings, WebhookFormat};
+use shared::dialect::{self, Dialect, File, FileTelling, Surroundings, WebhookFormat};
 use shared::event::Envelope;
 use shared::ids::TenantId;
 use shared::qr;
+use shared::store::media::StoredMedia;
 use shared::store::{Store, StoreError};
 
 /// The largest file that a delivery carries, in bytes; of a larger one only its name and type are told.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// How long a link to a file works: long enough for a receiver that puts its work into a queue.
+const LINK_TIME: Duration = Duration::from_hours(24);
 
 /// The event with which a tenant tests a webhook: it is told in our own words, because no dialect has any for it.
 const TEST: &str = "webhook.test";
@@ -36,6 +42,28 @@ pub(crate) enum Untold {
     Event(#[from] serde_json::Error),
 }
 
+/// What is sent for an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The body.
+    pub(crate) body: Bytes,
+    /// The type of event that the headers name; `None`: the event's own.
+    pub(crate) event_type: Option<&'static str>,
+    /// How the headers call the session; `None`: by its id.
+    pub(crate) session: Option<String>,
+}
+
+impl Told {
+    /// The event as it is.
+    fn as_it_is(event: &Bytes) -> Self {
+        Self {
+            body: event.clone(),
+            event_type: None,
+            session: None,
+        }
+    }
+}
+
 /// Puts together what is sent.
 #[derive(Debug)]
 pub(crate) struct Translator {
@@ -51,20 +79,25 @@ impl Translator {
     }
 
     /// What is sent for an event in a format; `None`: that format says nothing about it.
-    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Bytes>, Untold> {
+    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Told>, Untold> {
         let Some(dialect) = format.dialect() else {
-            return Ok(Some(event.clone()));
+            return Ok(Some(Told::as_it_is(event)));
         };
         let envelope: Envelope = serde_json::from_slice(event)?;
         if envelope.event_type == TEST {
-            return Ok(Some(event.clone()));
+            return Ok(Some(Told::as_it_is(event)));
         }
         if !format.tells(&envelope) {
             return Ok(None);
         }
         let around = self.surroundings(format, dialect, &envelope).await?;
         let body = dialect::body(format, &envelope, &around);
-        Ok(body.map(|body| Bytes::from(body.to_string())))
+        let event_type = format.told_event();
+        Ok(body.map(|body| Told {
+            body: Bytes::from(body.to_string()),
+            event_type,
+            session: event_type.map(|_| around.session),
+        }))
     }
 
     async fn surroundings(
@@ -99,8 +132,8 @@ impl Translator {
                 picture: None,
             }
         };
-        if format.carries_files() {
-            around.file = self.file(envelope, &around).await?;
+        if let Some(telling) = format.file_telling() {
+            around.file = self.file(telling, envelope, &around).await?;
         }
         if envelope.event_type == "session.qr" {
             let code = envelope.data["code"].as_str().unwrap_or_default();
@@ -109,7 +142,12 @@ impl Translator {
         Ok(around)
     }
 
-    async fn file(&self, envelope: &Envelope, around: &Surroundings) -> Result<Option<File>, Untold> {
+    async fn file(
+        &self,
+        telling: FileTelling,
+        envelope: &Envelope,
+        around: &Surroundings,
+    ) -> Result<Option<File>, Untold> {
         let of_message = around
             .message
             .as_ref()
@@ -117,23 +155,48 @@ impl Translator {
         let Some(media) = dialect::media_of(envelope).or(of_message) else {
             return Ok(None);
         };
+        let (data, url) = match telling {
+            FileTelling::Bytes => (self.bytes(envelope.tenant_id, &media).await?, None),
+            FileTelling::Link => (None, self.link(envelope.tenant_id, &media).await?),
+        };
         Ok(Some(File {
-            data: self.bytes(envelope.tenant_id, &media).await?,
             mime_type: media.mime_type,
             name: media.file_name,
+            size: media.size,
+            data,
+            url,
         }))
+    }
+
+    /// Where a stored file lies; `None` when there is none.
+    async fn stored(&self, tenant: TenantId, media: &Media) -> Result<Option<(&Bucket, StoredMedia)>, Untold> {
+        let (Some(bucket), Some(id), Some(MediaStatus::Stored)) = (&self.bucket, media.media_id, media.status) else {
+            return Ok(None);
+        };
+        let stored = self.store.tenant(tenant).await?.media(id, None).await?;
+        Ok(stored.map(|stored| (bucket, stored)))
+    }
+
+    /// A link under which a stored file can be had for [`LINK_TIME`]. Every attempt makes a new one, so it is never older than its delivery.
+    async fn link(&self, tenant: TenantId, media: &Media) -> Result<Option<String>, Untold> {
+        let Some((bucket, stored)) = self.stored(tenant, media).await? else {
+            return Ok(None);
+        };
+        let name = stored.file_name.as_deref();
+        let url = bucket
+            .download_url(&stored.object_key, &stored.mime_type, name, LINK_TIME)
+            .await?;
+        Ok(Some(url.into()))
     }
 
     /// A stored file in base64; `None` when there are no bytes to tell.
     async fn bytes(&self, tenant: TenantId, media: &Media) -> Result<Option<String>, Untold> {
-        let (Some(bucket), Some(id), Some(MediaStatus::Stored)) = (&self.bucket, media.media_id, media.status) else {
-            return Ok(None);
-        };
         if media.size.is_some_and(|size| size > LARGEST_FILE) {
             return Ok(None);
         }
-        let stored = self.store.tenant(tenant).await?.media(id, None).await?;
-        let Some(stored) = stored else { return Ok(None) };
+        let Some((bucket, stored)) = self.stored(tenant, media).await? else {
+            return Ok(None);
+        };
         let mut pieces = match bucket.read(&stored.object_key, 0).await {
             Ok(pieces) => pieces,
             // Deleted since: the message is told all the same.

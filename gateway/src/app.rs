@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::key_ring::{self, KeyRing};
 use crate::auth::password::Passwords;
 use crate::auth::rate::RequestRates;
-use crate::config::{Configuration, LimitOptions};
+use crate::config::{Configuration, CrmWebhook, LimitOptions};
 use crate::dialect::doors::Doors;
 use crate::dialect::open::OpenDoor;
 use crate::media::Files;
@@ -58,6 +58,7 @@ struct Parts {
     files: Files,
     doors: Doors,
     management_open: Option<OpenDoor>,
+    crm_webhook: Option<CrmWebhook>,
     streams: Option<Streams>,
 }
 
@@ -87,7 +88,7 @@ impl App {
         let (relay, relay_task) = relay::new(broker.clone());
         let (keys, key_task) = key_ring::new(store.clone());
         let admin_key = config.admin.key()?;
-        let management_open = config.dialects.management_open(&admin_key)?;
+        let management_open = config.dialects.management_open.door(&admin_key)?;
         let app = Self(Arc::new(Parts {
             store,
             broker,
@@ -109,6 +110,7 @@ impl App {
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             doors: Doors::new(&config.dialects)?,
             management_open,
+            crm_webhook: crm_webhook(config)?,
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
@@ -245,6 +247,12 @@ impl App {
         self.0.management_open.as_ref()
     }
 
+    /// Where messages of the crm dialect's sessions go that have no URL of their own, if the operator says so.
+    #[must_use]
+    pub fn crm_webhook(&self) -> Option<&CrmWebhook> {
+        self.0.crm_webhook.as_ref()
+    }
+
     /// What signs credentials for reading events from NATS itself, if the operator wants that.
     #[must_use]
     pub fn streams(&self) -> Option<&Streams> {
@@ -323,4 +331,15 @@ impl App {
             }
         }
     }
+}
+
+/// The operator's webhook of the crm dialect, which must lead where webhooks may.
+fn crm_webhook(config: &Configuration) -> anyhow::Result<Option<CrmWebhook>> {
+    let webhook = config.dialects.crm_webhook()?;
+    if let Some(webhook) = &webhook {
+        Policy::new(&config.egress)
+            .check_url(webhook.url.as_str())
+            .context("ROOKERY_CRM_WEBHOOK_URL leads where webhooks may not")?;
+    }
+    Ok(webhook)
 }

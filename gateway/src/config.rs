@@ -8,16 +8,15 @@ use clap::{Args, Parser};
 use ipnet::IpNet;
 use nkeys::{KeyPair, KeyPairType};
 use secrecy::{ExposeSecret as _, SecretString};
-use shared::api_key;
 use shared::config::{
     BucketOptions, ConfigError, DatabaseOptions, EgressOptions, NatsOptions, RegionOptions, RegionPublicOptions,
     ShutdownOptions, TelemetryOptions, secret,
 };
 use shared::dialect::Dialect;
-use shared::ids::TenantId;
+use url::Url;
 
 use crate::dialect::doors::DialectHost;
-use crate::dialect::open::OpenDoor;
+use crate::dialect::open::OpenDoorOptions;
 use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
@@ -115,47 +114,57 @@ pub struct DialectOptions {
     /// Dialects that are served at the root of hosts of their own: crm.example.com=premium,… There they come before Rookery's own routes, except /v1.
     #[arg(long, env = "ROOKERY_DIALECT_HOSTS", value_delimiter = ',')]
     pub dialect_hosts: Vec<DialectHost>,
-    /// Opens the dialect management, whose clients know no credentials, to requests that carry none: they act for this tenant (ten_…), with the key of
-    /// ROOKERY_MANAGEMENT_OPEN_KEY. Whoever can reach this gateway can then do what that key may, so give it few scopes and let only your own network
-    /// reach the port. Unset: such requests are refused.
-    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_TENANT")]
-    pub management_open_tenant: Option<TenantId>,
-    /// The API key of that tenant with which these requests are served. Its scopes and sessions bound what they may; revoking it closes the door.
-    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY", hide_env_values = true)]
-    pub management_open_key: Option<SecretString>,
-    /// A file that holds this key.
-    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY_FILE")]
-    pub management_open_key_file: Option<PathBuf>,
+    /// Who may use the dialect management without a credential.
+    #[command(flatten)]
+    pub management_open: OpenDoorOptions,
+    /// Where messages go of sessions of the crm dialect that are switched on without a URL of their own: what its servers called FRAPPE_WEBHOOK_URL.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_URL")]
+    pub crm_webhook_url: Option<Url>,
+    /// What signs these deliveries, and those of other sessions to the same host: what its servers called FRAPPE_WEBHOOK_SECRET.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_SECRET", hide_env_values = true)]
+    pub crm_webhook_secret: Option<SecretString>,
+    /// A file that holds this secret.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_SECRET_FILE")]
+    pub crm_webhook_secret_file: Option<PathBuf>,
+}
+
+/// The operator's webhook of the crm dialect.
+#[derive(Debug, Clone)]
+pub struct CrmWebhook {
+    /// Where it leads.
+    pub url: Url,
+    /// What signs its deliveries; `None`: a secret of each webhook's own.
+    pub secret: Option<SecretString>,
 }
 
 impl DialectOptions {
-    /// The tenant and the key for requests to the dialect management that carry none; `None`: it stays closed to them.
+    /// The operator's webhook of the crm dialect, if there is one.
     ///
     /// # Errors
-    /// [`ConfigError`] when only one of the two is set, or the key is no tenant's API key.
-    pub fn management_open(&self, admin_key: &SecretString) -> Result<Option<OpenDoor>, ConfigError> {
-        let has_key = self.management_open_key.is_some() || self.management_open_key_file.is_some();
-        let Some(tenant) = self.management_open_tenant else {
-            if has_key {
-                return Err(ConfigError::Invalid(
-                    "ROOKERY_MANAGEMENT_OPEN_KEY is set without ROOKERY_MANAGEMENT_OPEN_TENANT: name the tenant too"
-                        .to_owned(),
-                ));
-            }
-            return Ok(None);
+    /// [`ConfigError`] when there is a secret and no URL, or the secret cannot be read or is empty.
+    pub fn crm_webhook(&self) -> Result<Option<CrmWebhook>, ConfigError> {
+        const NAME: &str = "ROOKERY_CRM_WEBHOOK_SECRET";
+        let (value, file) = (
+            self.crm_webhook_secret.as_ref(),
+            self.crm_webhook_secret_file.as_deref(),
+        );
+        let secret = match (value, file) {
+            (None, None) => None,
+            _ => Some(secret(NAME, value, file)?),
         };
-        let key = secret(
-            "ROOKERY_MANAGEMENT_OPEN_KEY",
-            self.management_open_key.as_ref(),
-            self.management_open_key_file.as_deref(),
-        )?;
-        // Neither the operator's key nor the token of a login.
-        if !api_key::is_well_formed(key.expose_secret()) || api_key::matches(admin_key, key.expose_secret()) {
-            return Err(ConfigError::Invalid(
-                "ROOKERY_MANAGEMENT_OPEN_KEY must be an API key of the tenant (rk_…)".to_owned(),
-            ));
+        if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+            return Err(ConfigError::Invalid(format!("{NAME} is empty")));
         }
-        Ok(Some(OpenDoor::new(tenant, key)))
+        match (&self.crm_webhook_url, secret) {
+            (Some(url), secret) => Ok(Some(CrmWebhook {
+                url: url.clone(),
+                secret,
+            })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(ConfigError::Invalid(format!(
+                "{NAME} is given without ROOKERY_CRM_WEBHOOK_URL"
+            ))),
+        }
     }
 }
 
@@ -310,26 +319,21 @@ mod tests {
     }
 
     #[test]
-    fn the_dialect_management_is_opened_by_a_tenant_and_its_key_or_not_at_all() {
-        let operator = api_key::generate();
-        let parse = |arguments: &[&str]| {
-            let always = ["rookery-gateway", "--region-public-key=key"];
-            let config = Configuration::try_parse_from(always.iter().chain(arguments)).unwrap();
-            config.dialects.management_open(&operator)
+    fn the_crms_secret_needs_its_url_and_is_never_empty() {
+        let options = |url: Option<&str>, secret: Option<&str>| DialectOptions {
+            crm_webhook_url: url.map(|url| url.parse().unwrap()),
+            crm_webhook_secret: secret.map(SecretString::from),
+            ..DialectOptions::default()
         };
-        let tenant = format!("--management-open-tenant={}", TenantId::generate());
-        let key = api_key::generate();
-        let key = format!("--management-open-key={}", key.expose_secret());
-        assert!(parse(&[]).unwrap().is_none());
-        assert!(parse(&[&tenant, &key]).unwrap().is_some());
-        for arguments in [
-            &[tenant.as_str()][..],
-            &[&key],
-            &[&tenant, "--management-open-key=no-api-key"],
-            &[&tenant, &format!("--management-open-key={}", operator.expose_secret())],
-        ] {
-            let error = parse(arguments).unwrap_err().to_string();
-            assert!(error.contains("ROOKERY_MANAGEMENT_OPEN_KEY"), "{error}");
+        let url = Some("https://crm.example.com/api/method/app.api.webhook.handle_webhook");
+        assert!(options(None, None).crm_webhook().unwrap().is_none());
+        assert!(options(url, None).crm_webhook().unwrap().unwrap().secret.is_none());
+        let whole = options(url, Some("tu_secreto")).crm_webhook().unwrap().unwrap();
+        assert_eq!(whole.secret.unwrap().expose_secret(), "tu_secreto");
+        for (url, secret) in [(None, "tu_secreto"), (url, "")] {
+            let error = options(url, Some(secret)).crm_webhook().unwrap_err().to_string();
+            assert!(error.contains("ROOKERY_CRM_WEBHOOK_SECRET"), "{error}");
+            assert!(!error.contains("tu_secreto"), "the value is not shown");
         }
     }
 

@@ -10,6 +10,8 @@ pub mod multisession;
 pub mod premium;
 pub mod web;
 
+use std::time::Duration;
+
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -93,12 +95,11 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession => Some(&[
+            Self::Chatlink | Self::Multisession | Self::Crm | Self::Management => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Management | Self::Crm => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageStatus,
@@ -109,10 +110,39 @@ impl WebhookFormat {
         }
     }
 
+    /// How a message's file is told with it; `None`: not at all.
+    #[must_use]
+    pub fn file_telling(self) -> Option<FileTelling> {
+        match self {
+            Self::Chatlink | Self::Multisession => Some(FileTelling::Bytes),
+            Self::Crm | Self::Management => Some(FileTelling::Link),
+            Self::Rookery | Self::Premium => None,
+        }
+    }
+
     /// Whether a message is told together with its file, so that one whose file is still on its way is told when the file has come or has failed.
     #[must_use]
     pub fn carries_files(self) -> bool {
-        matches!(self, Self::Chatlink | Self::Multisession)
+        self.file_telling().is_some()
+    }
+
+    /// How long receivers of this format may take to answer, where its clients know of less than is usual.
+    #[must_use]
+    pub fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Crm => Some(crm::PATIENCE),
+            Self::Rookery | Self::Chatlink | Self::Premium | Self::Management | Self::Multisession => None,
+        }
+    }
+
+    /// The one type that the headers of this format's deliveries name; `None`: the event's own. Its deliveries name the session as the dialect's
+    /// clients do.
+    #[must_use]
+    pub fn told_event(self) -> Option<&'static str> {
+        match self {
+            Self::Crm => Some(crm::EVENT),
+            Self::Rookery | Self::Chatlink | Self::Premium | Self::Management | Self::Multisession => None,
+        }
     }
 
     /// Whether it tells the session's number.
@@ -163,15 +193,28 @@ pub fn message_of(envelope: &Envelope) -> Option<MessageId> {
     envelope.data["message_id"].as_str()?.parse().ok()
 }
 
-/// A file's bytes, for the formats that carry them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a message's file is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileTelling {
+    /// Its bytes, in base64.
+    Bytes,
+    /// A link under which it can be had for a while.
+    Link,
+}
+
+/// A message's file, for the formats that tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
     /// What it is, as a MIME type.
     pub mime_type: String,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Its bytes in base64; `None` when they could not be had, or are too many.
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// Its bytes in base64; `None` when they could not be had, are too many, or are not told.
     pub data: Option<String>,
+    /// Where it can be had for a while; `None` when it could not be had, or is not told this way.
+    pub url: Option<String>,
 }
 
 /// What is known around an event when it is told.

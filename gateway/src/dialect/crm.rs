@@ -1,6 +1,7 @@
 //! The API of WhatsApp for CRM: a REST API in Spanish over Baileys. What its documentation leaves open is decided in `crm/README.md`.
 
 mod asked;
+mod frappe;
 mod messages;
 mod send;
 mod sessions;
@@ -93,6 +94,8 @@ fn session_routes() -> Router<App> {
         .route("/api/sessions/{session}/disconnect", post(sessions::disconnect))
         .route("/api/sessions/{session}/restart", post(sessions::restart))
         .route("/api/sessions/{session}/contacts", get(sessions::contacts))
+        .route("/api/sessions/{session}/frappe/configure", post(frappe::configure))
+        .route("/api/sessions/{session}/frappe/status", get(frappe::status))
 }
 
 fn message_routes() -> Router<App> {

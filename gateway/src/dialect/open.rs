@@ -4,9 +4,14 @@
 //! Whoever reaches the port comes through. Browsers of people who may reach it are led there by any web page, so requests that a page of another site
 //! makes are refused; a page whose own name leads here (DNS rebinding) cannot be told from ours.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use secrecy::{ExposeSecret as _, SecretString};
+use shared::api_key;
+use shared::config::{ConfigError, secret};
 use shared::ids::TenantId;
 use shared::problem::Code;
 
@@ -14,6 +19,52 @@ use crate::app::App;
 use crate::auth::TenantCall;
 use crate::auth::permission::Permission;
 use crate::problem::Problem;
+
+/// Opens the dialect management, whose clients know no credentials.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OpenDoorOptions {
+    /// Opens the dialect management, whose clients know no credentials, to requests that carry none: they act for this tenant (ten_…), with the key of
+    /// ROOKERY_MANAGEMENT_OPEN_KEY. Whoever can reach this gateway can then do what that key may, so give it few scopes and let only your own network
+    /// reach the port. Unset: such requests are refused.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_TENANT")]
+    pub management_open_tenant: Option<TenantId>,
+    /// The API key of that tenant with which these requests are served. Its scopes and sessions bound what they may; revoking it closes the door.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY", hide_env_values = true)]
+    pub management_open_key: Option<SecretString>,
+    /// A file that holds this key.
+    #[arg(long, env = "ROOKERY_MANAGEMENT_OPEN_KEY_FILE")]
+    pub management_open_key_file: Option<PathBuf>,
+}
+
+impl OpenDoorOptions {
+    /// The door; `None`: there is none.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when only one of tenant and key is set, or the key is no tenant's API key.
+    pub fn door(&self, admin_key: &SecretString) -> Result<Option<OpenDoor>, ConfigError> {
+        const NAME: &str = "ROOKERY_MANAGEMENT_OPEN_KEY";
+        let (value, file) = (
+            self.management_open_key.as_ref(),
+            self.management_open_key_file.as_deref(),
+        );
+        let Some(tenant) = self.management_open_tenant else {
+            return match (value, file) {
+                (None, None) => Ok(None),
+                _ => Err(ConfigError::Invalid(format!(
+                    "{NAME} is given without ROOKERY_MANAGEMENT_OPEN_TENANT"
+                ))),
+            };
+        };
+        let key = secret(NAME, value, file)?;
+        // Neither the operator's key nor the token of a login.
+        if !api_key::is_well_formed(key.expose_secret()) || api_key::matches(admin_key, key.expose_secret()) {
+            return Err(ConfigError::Invalid(format!(
+                "{NAME} must be an API key of the tenant (rk_…)"
+            )));
+        }
+        Ok(Some(OpenDoor { tenant, key }))
+    }
+}
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -25,12 +76,6 @@ pub struct OpenDoor {
 }
 
 impl OpenDoor {
-    /// For `tenant`, with `key`, which must be its own.
-    #[must_use]
-    pub fn new(tenant: TenantId, key: SecretString) -> Self {
-        Self { tenant, key }
-    }
-
     /// A call with the door's key.
     ///
     /// # Errors
@@ -136,6 +181,33 @@ mod tests {
             ],
         ] {
             assert!(refused(given), "{given:?}");
+        }
+    }
+
+    #[test]
+    fn a_door_needs_a_tenant_and_an_api_key_and_never_the_operators() {
+        let operator = api_key::generate();
+        let tenant = Some(TenantId::generate());
+        let door = |tenant: Option<TenantId>, key: Option<&str>| {
+            let options = OpenDoorOptions {
+                management_open_tenant: tenant,
+                management_open_key: key.map(SecretString::from),
+                management_open_key_file: None,
+            };
+            options.door(&operator)
+        };
+        let key = api_key::generate();
+        let key = Some(key.expose_secret());
+        assert!(door(None, None).unwrap().is_none());
+        assert!(door(tenant, key).unwrap().is_some());
+        for (tenant, key) in [
+            (tenant, None),
+            (None, key),
+            (tenant, Some("no API key")),
+            (tenant, Some(operator.expose_secret())),
+        ] {
+            let error = door(tenant, key).unwrap_err().to_string();
+            assert!(error.contains("ROOKERY_MANAGEMENT_OPEN_KEY"), "{error}");
         }
     }
 }

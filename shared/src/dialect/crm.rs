@@ -1,12 +1,19 @@
 //! What the API of WhatsApp for CRM tells its webhooks, every message that arrives at a session, and its words for messages and people.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
-use super::{Surroundings, web};
+use super::{File, Surroundings, web};
 use crate::address::Party;
 use crate::content::Content;
 use crate::event::Envelope;
 use crate::message::{Message, MessageStatus};
+
+/// The one event that it tells.
+pub const EVENT: &str = "message.received";
+/// How long its receivers have to answer.
+pub const PATIENCE: Duration = Duration::from_secs(7);
 
 /// How this API writes an address: WhatsApp's JID, with the number where it is known.
 #[must_use]
@@ -69,13 +76,17 @@ pub fn status(status: MessageStatus) -> &'static str {
     }
 }
 
-/// The body of a delivery.
+/// The body of a delivery. An act on another message (a pin, an answer to an invitation) is no message to this API.
 pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Value> {
     let message = around.arrived(envelope)?;
     let content = Content::of_map(&message.content);
-    let file = content.as_ref().and_then(Content::media);
+    if content.as_ref().is_some_and(|content| content.target().is_some()) {
+        return None;
+    }
+    let has_file = content.is_some_and(|content| content.media().is_some());
+    let file = around.file.as_ref().filter(|_| has_file);
     Some(json!({
-        "event": "message.received",
+        "event": EVENT,
         "data": {
             "sessionId": around.session,
             "session_db_id": around.number,
@@ -87,9 +98,35 @@ pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Valu
                 "to": around.session,
                 "timestamp": message.timestamp.timestamp(),
                 "type": kind(&message),
-                "has_attachment": file.is_some(),
-                "media": null,
+                "has_attachment": has_file,
+                "media": file.map(|file| json!({
+                    "filename": file.name.clone().unwrap_or_else(|| made_name(&message, file)),
+                    "filesize": file.size,
+                    "mimetype": file.mime_type,
+                    "url": file.url,
+                })),
             },
         },
     }))
+}
+
+/// A name for a file that has none: the message's id, and what it is.
+fn made_name(message: &Message, file: &File) -> String {
+    let essence = file.mime_type.split(';').next().unwrap_or_default().trim();
+    let ending = match essence {
+        "image/jpeg" => "jpg",
+        "video/3gpp" => "3gp",
+        "audio/mpeg" => "mp3",
+        "audio/mp4" => "m4a",
+        "text/plain" => "txt",
+        other => match other.split_once('/') {
+            Some((_, kind))
+                if (1..=5).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_alphanumeric()) =>
+            {
+                kind
+            }
+            _ => "bin",
+        },
+    };
+    format!("{}.{ending}", message.wa_message_id)
 }

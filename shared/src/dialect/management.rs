@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Surroundings, web};
+use crate::content::Content;
 use crate::event::{Envelope, EventType};
 use crate::message::Message;
 
@@ -75,6 +76,10 @@ pub fn group(message: &Message) -> Option<String> {
 /// The body of a delivery.
 pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Value> {
     let message = around.arrived(envelope)?;
+    // Reactions, edits and other acts on messages were none that arrive.
+    if Content::of_map(&message.content).is_some_and(|content| content.target().is_some()) {
+        return None;
+    }
     Some(json!({
         "sessionId": around.number,
         "sessionName": around.session_name,
@@ -87,14 +92,118 @@ pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Valu
             "type": web::kind(&message),
             "content": web::text(&message),
             "timestamp": crate::timestamp::text(message.timestamp),
-            "mediaUrl": null,
+            "mediaUrl": around.file.as_ref().and_then(|file| file.url.as_deref()),
         },
     }))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{File, WebhookFormat, body};
     use super::*;
+    use crate::ids::{EventId, MessageId, TenantId};
+
+    const SESSION: &str = "ses_eu1_00000000000000000000000000";
+
+    fn event(event_type: &str, data: Value) -> Envelope {
+        Envelope {
+            id: EventId::generate(),
+            event_type: event_type.to_owned(),
+            timestamp: "2025-08-11T15:30:01Z".parse().unwrap(),
+            tenant_id: TenantId::generate(),
+            session_id: SESSION.parse().unwrap(),
+            seq: 1,
+            data,
+        }
+    }
+
+    fn message(kind: &str, content: Value) -> Value {
+        json!({
+            "id": MessageId::generate(), "session_id": SESSION, "wa_message_id": "ABCDEF1234567890",
+            "chat": {"jid": "1234567890@s.whatsapp.net", "phone": "1234567890"},
+            "from": {"jid": "1234567890@s.whatsapp.net", "phone": "1234567890"},
+            "from_me": false, "from_name": "John Doe", "type": kind, kind: content, "status": "received", "timestamp": "2025-08-11T15:30:00Z",
+        })
+    }
+
+    fn told(event: &Envelope, around: &Surroundings) -> Option<Value> {
+        body(WebhookFormat::Management, event, around)
+    }
+
+    fn around() -> Surroundings {
+        Surroundings {
+            session_name: "Demo Session".to_owned(),
+            number: Some(1),
+            ..Surroundings::default()
+        }
+    }
+
+    #[test]
+    fn a_text_is_told_as_its_documentation_shows_it() {
+        let arrived = event("message.received", message("text", json!({"body": "Hello, world!"})));
+        assert_eq!(
+            told(&arrived, &around()).unwrap(),
+            json!({
+                "sessionId": 1,
+                "sessionName": "Demo Session",
+                "message": {
+                    "id": "ABCDEF1234567890",
+                    "from": "1234567890@c.us",
+                    "to": null,
+                    "contactName": "John Doe",
+                    "groupId": null,
+                    "type": "chat",
+                    "content": "Hello, world!",
+                    "timestamp": "2025-08-11T15:30:00.000Z",
+                    "mediaUrl": null,
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn in_a_group_an_answer_to_from_goes_to_the_group() {
+        let mut said = message("text", json!({"body": "Hi"}));
+        said["chat"] = json!({"jid": "120363021033254949@g.us"});
+        let told = told(&event("message.received", said), &around()).unwrap();
+        assert_eq!(told["message"]["from"], "120363021033254949@g.us");
+        assert_eq!(told["message"]["groupId"], "120363021033254949@g.us");
+        assert_eq!(told["message"]["contactName"], "John Doe");
+    }
+
+    #[test]
+    fn a_file_is_told_by_its_link_once_it_is_stored() {
+        let picture = message(
+            "image",
+            json!({"mime_type": "image/jpeg", "status": "pending", "caption": "Look"}),
+        );
+        assert_eq!(told(&event("message.received", picture.clone()), &around()), None);
+        let ended = |event_type: &str| event(event_type, json!({"message_id": picture["id"], "media": {}}));
+        let known = |url: Option<&str>| Surroundings {
+            message: serde_json::from_value(picture.clone()).unwrap(),
+            file: Some(File {
+                url: url.map(str::to_owned),
+                ..File::default()
+            }),
+            ..around()
+        };
+        let link = "https://s3.example/ten_1/med_1?signature";
+        let stored = told(&ended("media.stored"), &known(Some(link))).unwrap();
+        assert_eq!(stored["message"]["mediaUrl"], link);
+        assert_eq!(stored["message"]["type"], "image");
+        assert_eq!(stored["message"]["content"], "Look");
+        let failed = told(&ended("media.failed"), &known(None)).unwrap();
+        assert_eq!(failed["message"]["mediaUrl"], Value::Null);
+    }
+
+    #[test]
+    fn neither_reactions_nor_statuses_are_told() {
+        let target = json!({"wa_message_id": "3EB0", "from_me": true, "author": null});
+        let reaction = message("reaction", json!({"message": target, "emoji": "👍"}));
+        assert_eq!(told(&event("message.received", reaction), &around()), None);
+        let status = event("session.status", json!({"status": "connected"}));
+        assert_eq!(told(&status, &around()), None);
+    }
 
     #[test]
     fn its_words_for_events_come_back_as_they_were_given() {

@@ -336,7 +336,10 @@ impl Telling<'_> {
         for (name, value) in &step.headers {
             let value = self.text(value);
             let told = found.headers.get(name);
-            ensure!(told == Some(&value), "expected the header {name}: {value}, found {told:?}");
+            ensure!(
+                told == Some(&value),
+                "expected the header {name}: {value}, found {told:?}"
+            );
         }
         let body: Value = serde_json::from_str(&found.body)?;
         pattern::keep(&step.keep, &body, &mut self.variables)
@@ -367,7 +370,12 @@ mod tests {
 
     #[test]
     fn the_lists_have_as_many_routes_as_the_documentations() {
-        for (dialect, count) in [("chatlink", 9), ("management", 15), ("multisession", 12), ("premium", 32)] {
+        for (dialect, count) in [
+            ("chatlink", 9),
+            ("management", 15),
+            ("multisession", 12),
+            ("premium", 32),
+        ] {
             assert_eq!(listed_routes(dialect).unwrap().len(), count, "{dialect}");
         }
     }

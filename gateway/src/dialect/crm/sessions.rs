@@ -19,9 +19,9 @@ use shared::store::dialect_numbers::NumberKind;
 use shared::store::sessions::{Metadata, SessionFilter};
 use uuid::Uuid;
 
-use super::asked::Asked;
+use super::asked::{Asked, address};
 use super::shape::{self, EXPECTED_NUMBER, Known};
-use super::{About, Client, Crm, done, ok};
+use super::{About, Client, Crm, done, frappe, ok};
 use crate::api::sessions::create::CreateSession;
 use crate::api::sessions::status::get_session_status;
 use crate::app::App;
@@ -78,7 +78,9 @@ fn base36(mut number: u64) -> String {
 /// `POST /api/sessions`: creates and starts a session and waits a moment for its code.
 pub(super) async fn create(State(app): State<App>, client: Client, request: Request) -> Result<Response, Problem> {
     let call = client.tenant::<WriteSessions>(&app).await?;
+    let headers = request.headers().clone();
     let fields = Fields::read(&app, request).await?;
+    let webhook = frappe::asked_for(&app, &headers, &fields)?;
     let session_name = fields.text("sessionName");
     let name = fields
         .text("sessionId")
@@ -88,14 +90,14 @@ pub(super) async fn create(State(app): State<App>, client: Client, request: Requ
     }
     let mut metadata = Metadata::new();
     if let Some(number) = fields.text("phoneNumber") {
-        let number = match super::asked::address("phoneNumber", &number)? {
-            Address::Phone(number) => number,
-            _ => return Err(words::invalid("phoneNumber no es un número de teléfono")),
+        let Address::Phone(number) = address("phoneNumber", &number)? else {
+            return Err(words::invalid("phoneNumber no es un número de teléfono"));
         };
         metadata.insert(EXPECTED_NUMBER.to_owned(), number);
     }
     let body = CreateSession::in_dialect(Crm::DIALECT, Some(name), SessionSettings::default(), true)
-        .shown_as(session_name, metadata);
+        .shown_as(session_name, metadata)
+        .telling(webhook);
     let session = sessions::create_as(&app, call.clone(), body, None).await?;
     let call = call.on(session, &app)?;
     let link = match sessions::link_picture(&app, &call, QR_PATIENCE).await {
@@ -171,7 +173,7 @@ pub(super) async fn list(State(app): State<App>, client: Client, asked: Asked) -
 pub(super) async fn read(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
     let known = Known::read(&app, &about.call).await?;
     let mut session = known.shown();
-    session["profile"] = profile(&app, &about.call, &known).await;
+    session["profile"] = Box::pin(profile(&app, &about.call, &known)).await;
     Ok(ok(json!({ "session": session })))
 }
 
@@ -187,11 +189,9 @@ async fn profile<P: Permission>(app: &App, call: &SessionCall<P>, known: &Known)
                 preview: false,
             };
             let details = ContactLookup::Details { contact };
-            let (details, picture) = join(
-                look_up::<_, ContactDetails>(app, call, Lookup::Contact(details)),
-                look_up::<_, Option<Picture>>(app, call, Lookup::Contact(picture)),
-            )
-            .await;
+            let details = look_up::<_, ContactDetails>(app, call, Lookup::Contact(details));
+            let picture = look_up::<_, Option<Picture>>(app, call, Lookup::Contact(picture));
+            let (details, picture) = join(Box::pin(details), Box::pin(picture)).await;
             (details.ok(), picture.ok().flatten())
         }
     };

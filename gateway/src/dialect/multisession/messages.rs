@@ -131,7 +131,7 @@ fn shown(message: &Message, session: &str) -> Value {
     let file = content.as_ref().and_then(Content::media).map(|media| File {
         mime_type: media.mime_type.clone(),
         name: media.file_name.clone(),
-        data: None,
+        ..File::default()
     });
     let mut shown = multisession::message(message, session, file.as_ref());
     shown["fromMe"] = message.from_me.into();
