@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    fn message(kind: &str, content: Value) -> Value {
+    fn message(kind: &str, content: &Value) -> Value {
         json!({
             "id": MessageId::generate(), "session_id": SESSION, "wa_message_id": "ABCDEF1234567890",
             "chat": {"jid": "1234567890@s.whatsapp.net", "phone": "1234567890"},
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_text_is_told_as_its_documentation_shows_it() {
-        let arrived = event("message.received", message("text", json!({"body": "Hello, world!"})));
+        let arrived = event("message.received", message("text", &json!({"body": "Hello, world!"})));
         assert_eq!(
             told(&arrived, &around()).unwrap(),
             json!({
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn in_a_group_an_answer_to_from_goes_to_the_group() {
-        let mut said = message("text", json!({"body": "Hi"}));
+        let mut said = message("text", &json!({"body": "Hi"}));
         said["chat"] = json!({"jid": "120363021033254949@g.us"});
         let told = told(&event("message.received", said), &around()).unwrap();
         assert_eq!(told["message"]["from"], "120363021033254949@g.us");
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn neither_reactions_nor_statuses_are_told() {
         let target = json!({"wa_message_id": "3EB0", "from_me": true, "author": null});
-        let reaction = message("reaction", json!({"message": target, "emoji": "👍"}));
+        let reaction = message("reaction", &json!({"message": target, "emoji": "👍"}));
         assert_eq!(told(&event("message.received", reaction), &around()), None);
         let status = event("session.status", json!({"status": "connected"}));
         assert_eq!(told(&status, &around()), None);
