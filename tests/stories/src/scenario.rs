@@ -8,6 +8,7 @@ pub mod pattern;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
@@ -17,6 +18,7 @@ use harness::repository;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::picture;
 use crate::scene::{PATIENCE, Scene};
 use ask::Ask;
 use pattern::{Variables, compare, filled};
@@ -52,7 +54,7 @@ pub enum Step {
 pub struct PhoneStep {
     /// Who; a new name is a new person, whose number is then `{name}`.
     phone: String,
-    /// Scans the QR code with this text.
+    /// Scans the QR code with this text, or in this picture.
     scans: Option<String>,
     /// Sends a message.
     sends: Option<Value>,
@@ -111,6 +113,13 @@ pub struct HookStep {
     /// Headers that come with it.
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    /// The secret with which `X-Webhook-Signature` signs it.
+    signed_with: Option<String>,
+    /// A body that has not arrived before this one.
+    never: Option<Value>,
+    /// Where links in the body lead: JSON pointers, and the bytes there in base64.
+    #[serde(default)]
+    links: BTreeMap<String, String>,
     /// What to keep of the body.
     #[serde(default)]
     keep: BTreeMap<String, String>,
@@ -240,7 +249,12 @@ impl Telling<'_> {
     async fn phone(&mut self, step: &PhoneStep) -> anyhow::Result<()> {
         let phone = self.person(&step.phone).await?;
         if let Some(code) = &step.scans {
-            phone.scan(&self.text(code)).await?;
+            let code = self.text(code);
+            let code = match code.strip_prefix("data:image/png;base64,") {
+                Some(picture) => picture::code_in(&STANDARD.decode(picture)?)?,
+                None => code,
+            };
+            phone.scan(&code).await?;
         }
         if let Some(message) = &step.sends {
             let id = phone.send(&filled(message, &self.variables)).await?;
@@ -277,7 +291,7 @@ impl Telling<'_> {
                 self.variables.insert(name.clone(), found.id.clone());
             }
             if let Some(times) = step.times {
-                let page = phone.received(0, std::time::Duration::ZERO).await?;
+                let page = phone.received(0, Duration::ZERO).await?;
                 let same = page
                     .messages
                     .iter()
@@ -297,7 +311,7 @@ impl Telling<'_> {
         let mut looked_at = Vec::new();
         let start = std::time::Instant::now();
         loop {
-            let page = phone.received(0, std::time::Duration::from_secs(1)).await?;
+            let page = phone.received(0, Duration::from_secs(1)).await?;
             for message in page.messages {
                 if looked_at.contains(&message.id) {
                     continue;
@@ -334,14 +348,28 @@ impl Telling<'_> {
             .await
             .with_context(|| format!("what came differs: {others:#?}"))?;
         for (name, value) in &step.headers {
-            let value = self.text(value);
-            let told = found.headers.get(name);
+            let (wanted, header) = (self.text(value), found.headers.get(&name.to_lowercase()));
             ensure!(
-                told == Some(&value),
-                "expected the header {name}: {value}, found {told:?}"
+                header == Some(&wanted),
+                "expected the header {name}: {wanted}, found {header:?}"
             );
         }
+        if let Some(secret) = &step.signed_with {
+            ensure!(
+                found.is_signed_with(&self.text(secret)),
+                "it is not signed with {secret}"
+            );
+        }
+        if let Some(unwanted) = &step.never {
+            let unwanted = filled(unwanted, &self.variables);
+            let page = self.scene.sink().received(&step.hook, 0, Duration::ZERO).await?;
+            for webhook in page.webhooks {
+                let body: Value = serde_json::from_str(&webhook.body).unwrap_or_default();
+                ensure!(compare(&unwanted, &body).is_err(), "this should not have come: {body}");
+            }
+        }
         let body: Value = serde_json::from_str(&found.body)?;
+        ask::follow(&step.links, &body).await?;
         pattern::keep(&step.keep, &body, &mut self.variables)
     }
 }
@@ -372,6 +400,7 @@ mod tests {
     fn the_lists_have_as_many_routes_as_the_documentations() {
         for (dialect, count) in [
             ("chatlink", 9),
+            ("crm", 43),
             ("management", 15),
             ("multisession", 12),
             ("premium", 32),

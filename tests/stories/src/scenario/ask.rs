@@ -39,6 +39,9 @@ pub struct Ask {
     /// Headers of the answer.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
+    /// Where links in the answer lead: JSON pointers, and the bytes there in base64.
+    #[serde(default)]
+    links: BTreeMap<String, String>,
     /// What to keep of the answer: names and JSON pointers.
     #[serde(default)]
     keep: BTreeMap<String, String>,
@@ -103,6 +106,7 @@ impl Ask {
             if differences.is_empty() {
                 let Some(answer) = answers.first() else { return Ok(()) };
                 let value: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+                follow(&self.links, &value).await?;
                 return keep(&self.keep, &value, variables);
             }
             if !self.eventually || start.elapsed() > PATIENCE {
@@ -164,6 +168,23 @@ impl Ask {
         }
         Ok(())
     }
+}
+
+/// Follows links and compares what is there.
+///
+/// # Errors
+/// When there is no link, or something else lies under it.
+pub(super) async fn follow(links: &BTreeMap<String, String>, value: &Value) -> anyhow::Result<()> {
+    for (pointer, bytes) in links {
+        let link = value.pointer(pointer).and_then(Value::as_str);
+        let link = link.with_context(|| format!("no link at {pointer} in {value}"))?;
+        let found = Answer::to(client()?.get(link)).await?.expect(200)?;
+        ensure!(
+            found.body == STANDARD.decode(bytes)?,
+            "the link at {pointer} leads to something else"
+        );
+    }
+    Ok(())
 }
 
 fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<Vec<u8>> {
