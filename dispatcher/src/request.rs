@@ -77,6 +77,14 @@ pub(crate) fn headers(
     Ok(headers)
 }
 
+/// Tells the receiver the secret that its own side chose, for a dialect whose receivers compare it. One that cannot stand in a header is left out.
+pub(crate) fn tell_secret(headers: &mut HeaderMap, secret: &SigningSecret) {
+    if let Some(mut value) = secret.chosen().and_then(|text| HeaderValue::from_str(text).ok()) {
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static("x-webhook-secret"), value);
+    }
+}
+
 /// The tenant's own headers. Those that it may not set, or that are not headers, are left out: the gateway has refused them already.
 fn custom_headers(custom: &serde_json::Value) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -212,5 +220,17 @@ mod tests {
     fn nothing_is_ever_sent_unsigned() {
         let none: [Arc<SigningSecret>; 0] = [];
         assert_eq!(headers(subject(), 1, BODY, &none, &json!({})), Err(InvalidRequest));
+    }
+
+    #[test]
+    fn only_a_secret_that_a_dialects_client_chose_is_told() {
+        let mut headers = HeaderMap::new();
+        tell_secret(&mut headers, &secrets(&["my-secret-key"])[0]);
+        assert_eq!(headers["x-webhook-secret"], "my-secret-key");
+        for untold in ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "line\nbreak"] {
+            let mut headers = HeaderMap::new();
+            tell_secret(&mut headers, &secrets(&[untold])[0]);
+            assert!(headers.is_empty(), "{untold}");
+        }
     }
 }

@@ -94,8 +94,11 @@ impl Sender {
             .check_url(&target.url)
             .map_err(|_| Failure::ForbiddenAddress)?;
         let secrets: Vec<Arc<_>> = self.keyring.secrets(target);
-        let headers =
+        let mut headers =
             request::headers(subject, timestamp, &body, &secrets, &target.headers).map_err(|_| Failure::Signing)?;
+        if let Some(newest) = secrets.first().filter(|_| target.format.tells_secret()) {
+            request::tell_secret(&mut headers, newest);
+        }
         let request = self.client.post(url).headers(headers).body(body);
         let mut response = request.send().await.map_err(|error| classify(&error))?;
         received.status = Some(response.status());

@@ -123,6 +123,7 @@ impl Translator {
             transaction.commit().await?;
             Surroundings {
                 session: name.unwrap_or_else(|| envelope.session_id.to_string()),
+                session_name: session.as_ref().map(|session| session.name.clone()).unwrap_or_default(),
                 number,
                 account_name: session.as_ref().and_then(|session| session.push_name.clone()),
                 account: session.and_then(|session| session.account),

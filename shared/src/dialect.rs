@@ -95,12 +95,11 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession | Self::Crm => Some(&[
+            Self::Chatlink | Self::Multisession | Self::Crm | Self::Management => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Management => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageStatus,
@@ -116,8 +115,8 @@ impl WebhookFormat {
     pub fn file_telling(self) -> Option<FileTelling> {
         match self {
             Self::Chatlink | Self::Multisession => Some(FileTelling::Bytes),
-            Self::Crm => Some(FileTelling::Link),
-            Self::Rookery | Self::Premium | Self::Management => None,
+            Self::Crm | Self::Management => Some(FileTelling::Link),
+            Self::Rookery | Self::Premium => None,
         }
     }
 
@@ -150,6 +149,12 @@ impl WebhookFormat {
     #[must_use]
     pub fn tells_numbers(self) -> bool {
         matches!(self, Self::Management | Self::Crm)
+    }
+
+    /// Whether deliveries carry the secret that the receiver's side chose, as the header `X-Webhook-Secret`: receivers of this format compare it.
+    #[must_use]
+    pub fn tells_secret(self) -> bool {
+        self == Self::Management
     }
 
     /// Whether a webhook of this format says anything about an event.
@@ -217,6 +222,8 @@ pub struct File {
 pub struct Surroundings {
     /// How the dialect's clients call the session; its id where they have no name for it.
     pub session: String,
+    /// The session's name, for people.
+    pub session_name: String,
     /// The session's number, for the formats that tell it (see [`WebhookFormat::tells_numbers`]).
     pub number: Option<i64>,
     /// The session's account.

@@ -413,7 +413,13 @@ mod tests {
 
     #[test]
     fn the_lists_have_as_many_routes_as_the_documentations() {
-        for (dialect, count) in [("chatlink", 9), ("crm", 43), ("multisession", 12), ("premium", 32)] {
+        for (dialect, count) in [
+            ("chatlink", 9),
+            ("crm", 43),
+            ("management", 15),
+            ("multisession", 12),
+            ("premium", 32),
+        ] {
             assert_eq!(listed_routes(dialect).unwrap().len(), count, "{dialect}");
         }
     }

@@ -15,6 +15,7 @@ stories::stories![
     the_scenarios_of_multisession_hold,
     the_scenarios_of_chatlink_hold,
     the_scenarios_of_premium_hold,
+    the_scenarios_of_management_hold,
     the_scenarios_of_crm_hold,
     one_session_used_through_two_dialects_and_v1_at_once_is_one_truth,
 ];
@@ -59,6 +60,10 @@ async fn the_scenarios_of_chatlink_hold(story: &Story) -> anyhow::Result<()> {
 
 async fn the_scenarios_of_premium_hold(story: &Story) -> anyhow::Result<()> {
     told(story, "premium").await
+}
+
+async fn the_scenarios_of_management_hold(story: &Story) -> anyhow::Result<()> {
+    told(story, "management").await
 }
 
 /// The texts of a list of messages, in its order.

@@ -22,7 +22,7 @@ const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(200)
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// `METHOD PATH`, the path as the dialect's own clients know it.
+    /// `METHOD PATH`, the path as the dialect's own clients know it, or a whole URL.
     ask: String,
     /// Headers instead of the scenario's.
     headers: Option<BTreeMap<String, String>>,
@@ -126,7 +126,11 @@ impl Ask {
     ) -> anyhow::Result<Answer> {
         let (method, path) = self.ask.split_once(' ').context("expected METHOD PATH")?;
         let method: Method = method.parse()?;
-        let url = format!("{base}{}", filled_text(path, variables));
+        let path = filled_text(path, variables);
+        let url = match path.starts_with("http") {
+            true => path,
+            false => format!("{base}{path}"),
+        };
         let mut request = client()?.request(method, url);
         for (name, value) in self.headers.as_ref().unwrap_or(headers) {
             request = request.header(name, filled_text(value, variables));
