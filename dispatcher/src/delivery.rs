@@ -96,10 +96,11 @@ impl Deliverer {
             event: delivery.event,
             event_type: &delivery.event_type,
             session: delivery.session,
+            part: 0,
         };
         let answer = match self.translator.told(delivery.target.format, &delivery.body).await {
-            Ok(Some(body)) => self.sender.attempt(&delivery.target, subject, body).await,
-            Ok(None) => Answer::unsent(None),
+            Ok(bodies) if bodies.is_empty() => Answer::unsent(None),
+            Ok(bodies) => self.sender.attempt(&delivery.target, subject, &bodies).await,
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(delivery.id = %delivery.lease.delivery, error, "an event cannot be told yet");

@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde_json::Value;
 use shared::bucket::{Bucket, BucketError};
 use shared::content::{Content, Media, MediaStatus};
-use shared::dialect::{self, Dialect, File, Surroundings, WebhookFormat};
+use shared::dialect::{self, Dialect, File, Surroundings, WebhookFormat, form};
 use shared::event::Envelope;
 use shared::ids::TenantId;
 use shared::qr;
@@ -21,6 +22,36 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// The event with which a tenant tests a webhook: it is told in our own words, because no dialect has any for it.
 const TEST: &str = "webhook.test";
+
+/// The body of one request to a receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// What it is.
+    pub(crate) content_type: &'static str,
+    /// Its bytes: what is sent is what is signed.
+    pub(crate) bytes: Bytes,
+}
+
+impl Body {
+    /// JSON as it is.
+    pub(crate) fn json(bytes: Bytes) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes,
+        }
+    }
+
+    /// A value, as JSON or as a form, as the format wants it.
+    fn of(format: WebhookFormat, value: &Value) -> Self {
+        if format.is_form() {
+            return Self {
+                content_type: form::CONTENT_TYPE,
+                bytes: form::write(value).into(),
+            };
+        }
+        Self::json(value.to_string().into())
+    }
+}
 
 /// Something that a delivery shows cannot be read right now.
 #[derive(Debug, thiserror::Error)]
@@ -50,21 +81,21 @@ impl Translator {
         Self { store, bucket }
     }
 
-    /// What is sent for an event in a format; `None`: that format says nothing about it.
-    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Bytes>, Untold> {
+    /// What is sent for an event in a format, one request after another; nothing: that format says nothing about it.
+    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Vec<Body>, Untold> {
         let Some(dialect) = format.dialect() else {
-            return Ok(Some(event.clone()));
+            return Ok(vec![Body::json(event.clone())]);
         };
         let envelope: Envelope = serde_json::from_slice(event)?;
         if envelope.event_type == TEST {
-            return Ok(Some(event.clone()));
+            return Ok(vec![Body::json(event.clone())]);
         }
         if !format.tells(&envelope) {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         let around = self.surroundings(format, dialect, &envelope).await?;
-        let body = dialect::body(format, &envelope, &around);
-        Ok(body.map(|body| Bytes::from(body.to_string())))
+        let bodies = dialect::bodies(format, &envelope, &around);
+        Ok(bodies.iter().map(|body| Body::of(format, body)).collect())
     }
 
     async fn surroundings(
@@ -81,7 +112,11 @@ impl Translator {
                 Some(message) => transaction.message(envelope.session_id, message).await?,
                 None => None,
             };
-            let name = names.remove(&envelope.session_id.uuid);
+            // Of a session that is removed its last event tells the name, which is somebody else's by now.
+            let name = match envelope.data["name"].as_str() {
+                Some(name) if session.is_none() => Some(name.to_owned()),
+                _ => names.remove(&envelope.session_id.uuid),
+            };
             let number = match format.tells_numbers() && session.is_some() {
                 true => transaction.session_number(envelope.session_id).await?,
                 false => None,
