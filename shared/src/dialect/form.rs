@@ -77,11 +77,23 @@ mod tests {
                 json!({"a": ["x", {"b": 1}], "c": null, "d": true, "e": false}),
                 "a%5B0%5D=x&a%5B1%5D%5Bb%5D=1&c=&d=true&e=false",
             ),
-            (json!({"a": [["x", "y"], ["z"]]}), "a%5B0%5D%5B0%5D=x&a%5B0%5D%5B1%5D=y&a%5B1%5D%5B0%5D=z"),
-            (json!({"text": "Olá & até=já+1%\n\u{1F426}"}), "text=Ol%C3%A1%20%26%20at%C3%A9%3Dj%C3%A1%2B1%25%0A%F0%9F%90%A6"),
+            (
+                json!({"a": [["x", "y"], ["z"]]}),
+                "a%5B0%5D%5B0%5D=x&a%5B0%5D%5B1%5D=y&a%5B1%5D%5B0%5D=z",
+            ),
+            (
+                json!({"text": "Olá & até=já+1%\n\u{1F426}"}),
+                "text=Ol%C3%A1%20%26%20at%C3%A9%3Dj%C3%A1%2B1%25%0A%F0%9F%90%A6",
+            ),
             (json!({"keep": "-._~", "(p)": "!'*"}), "%28p%29=%21%27%2A&keep=-._~"),
-            (json!({"number": -1.5, "large": 9_007_199_254_740_993_i64}), "large=9007199254740993&number=-1.5"),
-            (json!({"empty": "", "none": [], "nothing": {}, "deep": {"none": []}}), "empty="),
+            (
+                json!({"number": -1.5, "large": 9_007_199_254_740_993_i64}),
+                "large=9007199254740993&number=-1.5",
+            ),
+            (
+                json!({"empty": "", "none": [], "nothing": {}, "deep": {"none": []}}),
+                "empty=",
+            ),
             (json!({"a b": {"c[d": 1}}), "a%20b%5Bc%5Bd%5D=1"),
             (json!({}), ""),
         ] {

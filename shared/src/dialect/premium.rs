@@ -1,13 +1,15 @@
 //! What Api Premium tells its webhooks: `{tipo, sessao, json}` with one of six `tipo`s, as a form (see [`super::form`]), as its server sent it. What stands
 //! under `json` is what its clients know from the library that it wrapped (WPPConnect): messages, acknowledgements, the device and states in their words.
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{Surroundings, web};
 use crate::address::Party;
 use crate::content::Content;
-use crate::event::{Envelope, LinkCode, MessageStatusChanged, SessionStatusChanged};
+use crate::event::{Envelope, EventType, LinkCode, MessageStatusChanged, SessionStatusChanged};
+use crate::ids::{EventId, SessionId, TenantId};
 use crate::message::{Message, MessageStatus};
 use crate::session::SessionStatus;
 
@@ -17,14 +19,33 @@ pub const DELETED: &str = "deleted";
 /// Where statuses are posted, which are no messages to this API.
 const STATUSES: &str = "status@broadcast";
 
+/// The last event of a session that is being removed, with the name that it is about to lose. It is planned for webhooks of this format alone and is no
+/// part of the session's stream, so its number is 0.
+#[must_use]
+pub fn removal(tenant: TenantId, session: SessionId, name: &str, at: DateTime<Utc>) -> Envelope {
+    Envelope {
+        id: EventId::generate(),
+        event_type: EventType::SessionStatus.as_str().to_owned(),
+        timestamp: at,
+        tenant_id: tenant,
+        session_id: session,
+        seq: 0,
+        data: json!({ "status": SessionStatus::Stopped, "reason": DELETED, "name": name }),
+    }
+}
+
 /// Whether anything is said about an event of one of its types.
 pub(super) fn tells(envelope: &Envelope) -> bool {
     match envelope.event_type.as_str() {
         "message.received" | "message.sent" => envelope.data["chat"]["jid"] != STATUSES,
         // The removal is told once: by what the gateway plans when it is asked for, as long as the session has a name.
-        "session.status" => envelope.data["reason"] != DELETED || envelope.data["name"].is_string(),
+        "session.status" => !is_removal(envelope) || envelope.data["name"].is_string(),
         _ => true,
     }
+}
+
+fn is_removal(envelope: &Envelope) -> bool {
+    envelope.data["reason"] == DELETED
 }
 
 /// The bodies of a delivery, in the order in which they are sent.
@@ -83,11 +104,19 @@ fn acknowledged(envelope: &Envelope, around: &Surroundings) -> Option<Value> {
 }
 
 fn state_changed(envelope: &Envelope, around: &Surroundings) -> Vec<(&'static str, Value)> {
+    if is_removal(envelope) {
+        return vec![("AlterarStatusNumero", json!({ "message": "deletado" }))];
+    }
     let Ok(changed) = SessionStatusChanged::deserialize(&envelope.data) else {
         return Vec::new();
     };
     let state = ("statusMudou", json!({ "message": web::state(changed.status) }));
-    let unusable = |message: &str| ("AlterarStatusNumero", json!({ "message": message, "motivo": changed.reason }));
+    let unusable = |message: &str| {
+        (
+            "AlterarStatusNumero",
+            json!({ "message": message, "motivo": changed.reason }),
+        )
+    };
     match changed.status {
         SessionStatus::Connected => {
             let account = changed.account.as_ref().or(around.account.as_ref());
@@ -98,9 +127,6 @@ fn state_changed(envelope: &Envelope, around: &Surroundings) -> Vec<(&'static st
         // Its server forgot a session that was unlinked, and said "deletado"; ours can be linked again.
         SessionStatus::LoggedOut => vec![unusable("desconectado"), state],
         SessionStatus::Banned => vec![unusable("banido"), state],
-        SessionStatus::Stopped if changed.reason.as_deref() == Some(DELETED) => {
-            vec![("AlterarStatusNumero", json!({ "message": "deletado" }))]
-        }
         SessionStatus::Stopped
         | SessionStatus::Failed
         | SessionStatus::Starting
@@ -151,7 +177,10 @@ pub fn message(message: &Message, around: &Surroundings) -> Value {
     let group = web::is_group(&message.chat);
     let (from, to) = match message.from_me {
         // The event knows the account too: a session that is unlinked since has none.
-        true => (account.or_else(|| Some(web::address(&message.from))), Some(chat.clone())),
+        true => (
+            account.or_else(|| Some(web::address(&message.from))),
+            Some(chat.clone()),
+        ),
         false => (Some(chat.clone()), account),
     };
     let content = Content::of_map(&message.content);

@@ -4,6 +4,7 @@
 //! keeps (`{name}`) the next ones may use. See `tests/scenarios/README.md` for the steps; [`pattern`] for how answers are compared.
 
 pub mod ask;
+pub mod form;
 pub mod pattern;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harness::network::{MediaKind, Phone};
 use harness::repository;
+use harness::sink::Received;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -319,7 +321,7 @@ impl Telling<'_> {
             .scene
             .sink()
             .first(&step.hook, PATIENCE, |webhook| {
-                let body: Value = serde_json::from_str(&webhook.body).unwrap_or_default();
+                let body = body_of(webhook).unwrap_or_default();
                 match compare(&wanted, &body) {
                     Ok(()) => true,
                     Err(difference) => {
@@ -330,8 +332,17 @@ impl Telling<'_> {
             })
             .await
             .with_context(|| format!("what came differs: {others:#?}"))?;
-        let body: Value = serde_json::from_str(&found.body)?;
+        let body = body_of(&found)?;
         pattern::keep(&step.keep, &body, &mut self.variables)
+    }
+}
+
+/// What arrived, whether as JSON or as a form: in a form every value is a text.
+fn body_of(webhook: &Received) -> serde_json::Result<Value> {
+    let kind = webhook.headers.get("content-type");
+    match kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        true => Ok(form::read(&webhook.body)),
+        false => serde_json::from_str(&webhook.body),
     }
 }
 

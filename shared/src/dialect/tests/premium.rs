@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::dialect::premium as premium_words;
 use crate::message::MessageStatus;
 
 fn account() -> Party {
@@ -64,7 +65,10 @@ fn every_message_is_told_but_statuses() {
         let news = &told[0]["json"];
         assert_eq!(news["id"], id);
         assert_eq!((&news["from"], &news["to"]), (&json!(from), &json!(to)));
-        assert_eq!((&news["body"], &news["fromMe"]), (&json!("Olá"), &json!(message.from_me)));
+        assert_eq!(
+            (&news["body"], &news["fromMe"]),
+            (&json!("Olá"), &json!(message.from_me))
+        );
     }
     own.chat.jid = "status@broadcast".into();
     own.chat.phone = None;
@@ -133,8 +137,7 @@ fn states_are_told_in_the_words_of_the_web_client() {
 fn a_removal_is_told_by_what_carries_the_sessions_name() {
     let unnamed = status("stopped", Some("deleted"));
     assert!(!WebhookFormat::Premium.tells(&unnamed));
-    let mut named = unnamed;
-    named.data["name"] = "loja".into();
+    let named = premium_words::removal(unnamed.tenant_id, unnamed.session_id, "loja", unnamed.timestamp);
     assert_eq!(
         told(&named, &around()),
         [json!({"tipo": "AlterarStatusNumero", "sessao": "loja", "json": {"message": "deletado"}})]

@@ -36,6 +36,9 @@ pub struct Ask {
     pub answer: u16,
     /// The JSON of the answer; absent: whatever it is.
     with: Option<Value>,
+    /// Texts that the answer contains, whatever it is.
+    #[serde(default)]
+    contains: Vec<String>,
     /// Headers of the answer.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
@@ -151,6 +154,10 @@ impl Ask {
         for (name, value) in &self.answer_headers {
             let found = answer.header(name).unwrap_or_default();
             ensure!(found == value, "expected the header {name}: {value}, found '{found}'");
+        }
+        for text in &self.contains {
+            let text = filled_text(text, variables);
+            ensure!(answer.text().contains(&text), "expected '{text}' in {answer}");
         }
         if let Some(wanted) = &self.with {
             let found: Value = answer.json()?;
