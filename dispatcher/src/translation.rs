@@ -10,9 +10,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde_json::Value;
 use shared::bucket::{Bucket, BucketError};
 use shared::content::{Content, Media, MediaStatus};
-use shared::dialect::{self, Dialect, File, FileTelling, Surroundings, WebhookFormat};
+use shared::dialect::{self, Dialect, File, FileTelling, Surroundings, WebhookFormat, form};
 use shared::event::Envelope;
 use shared::ids::TenantId;
 use shared::qr;
@@ -27,6 +28,36 @@ const LINK_TIME: Duration = Duration::from_hours(24);
 
 /// The event with which a tenant tests a webhook: it is told in our own words, because no dialect has any for it.
 const TEST: &str = "webhook.test";
+
+/// The body of one request to a receiver.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Body {
+    /// What it is.
+    pub(crate) content_type: &'static str,
+    /// Its bytes: what is sent is what is signed.
+    pub(crate) bytes: Bytes,
+}
+
+impl Body {
+    /// JSON as it is.
+    pub(crate) fn json(bytes: Bytes) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes,
+        }
+    }
+
+    /// A value, as JSON or as a form, as the format wants it.
+    fn of(format: WebhookFormat, value: &Value) -> Self {
+        if format.is_form() {
+            return Self {
+                content_type: form::CONTENT_TYPE,
+                bytes: form::write(value).into(),
+            };
+        }
+        Self::json(value.to_string().into())
+    }
+}
 
 /// Something that a delivery shows cannot be read right now.
 #[derive(Debug, thiserror::Error)]
@@ -43,10 +74,10 @@ pub(crate) enum Untold {
 }
 
 /// What is sent for an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Told {
-    /// The body.
-    pub(crate) body: Bytes,
+    /// The bodies, one request after another; none: nothing is sent.
+    pub(crate) bodies: Vec<Body>,
     /// The type of event that the headers name; `None`: the event's own.
     pub(crate) event_type: Option<&'static str>,
     /// How the headers call the session; `None`: by its id.
@@ -57,7 +88,7 @@ impl Told {
     /// The event as it is.
     fn as_it_is(event: &Bytes) -> Self {
         Self {
-            body: event.clone(),
+            bodies: vec![Body::json(event.clone())],
             event_type: None,
             session: None,
         }
@@ -78,26 +109,26 @@ impl Translator {
         Self { store, bucket }
     }
 
-    /// What is sent for an event in a format; `None`: that format says nothing about it.
-    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Option<Told>, Untold> {
+    /// What is sent for an event in a format; no bodies: that format says nothing about it.
+    pub(crate) async fn told(&self, format: WebhookFormat, event: &Bytes) -> Result<Told, Untold> {
         let Some(dialect) = format.dialect() else {
-            return Ok(Some(Told::as_it_is(event)));
+            return Ok(Told::as_it_is(event));
         };
         let envelope: Envelope = serde_json::from_slice(event)?;
         if envelope.event_type == TEST {
-            return Ok(Some(Told::as_it_is(event)));
+            return Ok(Told::as_it_is(event));
         }
         if !format.tells(&envelope) {
-            return Ok(None);
+            return Ok(Told::default());
         }
         let around = self.surroundings(format, dialect, &envelope).await?;
-        let body = dialect::body(format, &envelope, &around);
+        let bodies = dialect::bodies(format, &envelope, &around);
         let event_type = format.told_event();
-        Ok(body.map(|body| Told {
-            body: Bytes::from(body.to_string()),
+        Ok(Told {
+            bodies: bodies.iter().map(|body| Body::of(format, body)).collect(),
             event_type,
             session: event_type.map(|_| around.session),
-        }))
+        })
     }
 
     async fn surroundings(
@@ -114,7 +145,11 @@ impl Translator {
                 Some(message) => transaction.message(envelope.session_id, message).await?,
                 None => None,
             };
-            let name = names.remove(&envelope.session_id.uuid);
+            // Of a session that is removed its last event tells the name, which is somebody else's by now.
+            let name = match envelope.data["name"].as_str() {
+                Some(name) if session.is_none() => Some(name.to_owned()),
+                _ => names.remove(&envelope.session_id.uuid),
+            };
             let number = match format.tells_numbers() && session.is_some() {
                 true => transaction.session_number(envelope.session_id).await?,
                 false => None,

@@ -5,6 +5,7 @@
 
 pub mod chatlink;
 pub mod crm;
+pub mod form;
 pub mod management;
 pub mod multisession;
 pub mod premium;
@@ -102,10 +103,10 @@ impl WebhookFormat {
             ]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
+                EventType::MessageSent,
                 EventType::MessageStatus,
                 EventType::SessionStatus,
                 EventType::SessionQr,
-                EventType::HistorySynced,
             ]),
         }
     }
@@ -145,6 +146,12 @@ impl WebhookFormat {
         }
     }
 
+    /// Whether its bodies are sent as forms (see [`form`]) instead of JSON.
+    #[must_use]
+    pub fn is_form(self) -> bool {
+        self == Self::Premium
+    }
+
     /// Whether it tells the session's number.
     #[must_use]
     pub fn tells_numbers(self) -> bool {
@@ -166,6 +173,9 @@ impl WebhookFormat {
             .any(|event_type| event_type.as_str() == envelope.event_type)
         {
             return false;
+        }
+        if self == Self::Premium {
+            return premium::tells(envelope);
         }
         if envelope.event_type == EventType::MessageReceived.as_str() {
             return !(self.carries_files() && waits_for_its_file(&envelope.data));
@@ -263,20 +273,22 @@ pub fn media_of(envelope: &Envelope) -> Option<crate::content::Media> {
     }
 }
 
-/// The body of a delivery in another format than Rookery's own; `None` when that format says nothing about the event.
+/// The bodies of a delivery in another format than Rookery's own, in the order in which they are sent; none when that format says nothing about the
+/// event. Only Api Premium says several things of one event.
 #[must_use]
-pub fn body(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Option<Value> {
+pub fn bodies(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Vec<Value> {
     if !format.tells(envelope) {
-        return None;
+        return Vec::new();
     }
-    match format {
+    let one = match format {
+        WebhookFormat::Premium => return premium::webhook(envelope, around),
         WebhookFormat::Rookery => serde_json::to_value(envelope).ok(),
         WebhookFormat::Chatlink => chatlink::webhook(envelope, around),
-        WebhookFormat::Premium => premium::webhook(envelope, around),
         WebhookFormat::Management => management::webhook(envelope, around),
         WebhookFormat::Crm => crm::webhook(envelope, around),
         WebhookFormat::Multisession => multisession::webhook(envelope, around),
-    }
+    };
+    one.into_iter().collect()
 }
 
 #[cfg(test)]

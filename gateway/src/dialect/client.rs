@@ -61,6 +61,12 @@ impl<S: Speech> Client<S> {
         self
     }
 
+    /// Whether it carries no credential at all.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// A call on the tenant's behalf.
     ///
     /// # Errors

@@ -105,13 +105,13 @@ fn uuids(sessions: Option<&[SessionId]>) -> Option<Vec<Uuid>> {
 }
 
 /// Reads webhooks; the caller adds the condition. `$1` is the tenant and `$2` the sessions that the caller's key may touch: a key with such a
-/// list sees only webhooks that are restricted to sessions of its list.
+/// list sees only webhooks that are restricted to sessions of its list; one whose sessions are all removed is none of these.
 macro_rules! select_webhooks {
     ($condition:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             WebhookRow,
             "SELECT id, url, events, sessions, headers, retry_schedule, ordering, format, enabled, disabled_reason, created_at, updated_at FROM webhook
-             WHERE tenant_id = $1 AND ($2::uuid[] IS NULL OR sessions <@ $2) AND "
+             WHERE tenant_id = $1 AND ($2::uuid[] IS NULL OR (sessions <@ $2 AND sessions <> '{}')) AND "
                 + $condition,
             $($argument),*
         )
@@ -344,7 +344,7 @@ impl TenantTransaction {
     /// [`StoreError`] when the database is unavailable.
     pub async fn delete_webhook(&mut self, id: WebhookId, within: Option<&[Uuid]>) -> Result<bool, StoreError> {
         let result = sqlx::query!(
-            "DELETE FROM webhook WHERE id = $1 AND tenant_id = $2 AND ($3::uuid[] IS NULL OR sessions <@ $3)",
+            "DELETE FROM webhook WHERE id = $1 AND tenant_id = $2 AND ($3::uuid[] IS NULL OR (sessions <@ $3 AND sessions <> '{}'))",
             id.0,
             self.tenant.0,
             within

@@ -133,7 +133,7 @@ async fn one_session_used_through_two_dialects_and_v1_at_once_is_one_truth(story
         Ok([
             canonical,
             texts(&multisession["messages"], "/body")?,
-            texts(&premium["json"], "/body")?,
+            texts(&premium, "/body")?,
         ])
     };
     let [canonical, multisession, premium] = wait_for("the answer in all three lists", PATIENCE, async || {

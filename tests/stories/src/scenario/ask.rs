@@ -38,6 +38,9 @@ pub struct Ask {
     with: Option<Value>,
     /// The answer's bytes, in base64.
     bytes: Option<String>,
+    /// Texts that the answer contains, whatever it is.
+    #[serde(default)]
+    contains: Vec<String>,
     /// Headers of the answer.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
@@ -163,6 +166,10 @@ impl Ask {
         }
         if let Some(wanted) = &self.bytes {
             ensure!(answer.body == STANDARD.decode(wanted)?, "other bytes: {answer}");
+        }
+        for text in &self.contains {
+            let text = filled_text(text, variables);
+            ensure!(answer.text().contains(&text), "expected '{text}' in {answer}");
         }
         if let Some(wanted) = &self.with {
             let found: Value = answer.json()?;
