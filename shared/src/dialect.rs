@@ -3,6 +3,7 @@
 //! Here are their names, the words that several of them share (those of WhatsApp's older web clients), and the bodies of their webhooks: each a pure
 //! function from an event and what is known around it. Their routes live in the gateway; sending and signing is the dispatcher's business.
 
+pub mod around;
 pub mod chatlink;
 pub mod crm;
 pub mod form;

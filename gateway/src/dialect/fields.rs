@@ -129,7 +129,10 @@ impl Fields {
     #[cfg(test)]
     pub(crate) fn of_json(body: &Value) -> Self {
         let values = body.as_object().cloned().unwrap_or_default();
-        Self { values, file: None }
+        Self {
+            values,
+            ..Self::default()
+        }
     }
 
     /// A field as text: a string, a number, a truth value. `None` where it is absent, null or empty.

@@ -99,7 +99,7 @@ pub(super) fn webhook(envelope: &Envelope, around: &Surroundings) -> Option<Valu
 
 #[cfg(test)]
 mod tests {
-    use super::super::{File, WebhookFormat, body};
+    use super::super::{File, WebhookFormat, bodies};
     use super::*;
     use crate::ids::{EventId, MessageId, TenantId};
 
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn told(event: &Envelope, around: &Surroundings) -> Option<Value> {
-        body(WebhookFormat::Management, event, around)
+        bodies(WebhookFormat::Management, event, around).pop()
     }
 
     fn around() -> Surroundings {
@@ -175,7 +175,7 @@ mod tests {
     fn a_file_is_told_by_its_link_once_it_is_stored() {
         let picture = message(
             "image",
-            json!({"mime_type": "image/jpeg", "status": "pending", "caption": "Look"}),
+            &json!({"mime_type": "image/jpeg", "status": "pending", "caption": "Look"}),
         );
         assert_eq!(told(&event("message.received", picture.clone()), &around()), None);
         let ended = |event_type: &str| event(event_type, json!({"message_id": picture["id"], "media": {}}));

@@ -15,10 +15,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use parking_lot::Mutex;
 use serde_json::Value;
+use shared::dialect::around::{Reader, Unreadable};
 use shared::dialect::{WebhookFormat, multisession};
 use shared::event::Envelope;
 use shared::store::events::EventFilter;
-use shared::translation::{Translator, Untold};
 use socketioxide::extract::{Data, SocketRef};
 use socketioxide::{SendError, SocketError, SocketIo};
 use tokio_util::sync::CancellationToken;
@@ -139,7 +139,7 @@ impl Listener {
         let Ok(mut follower) = Follower::begin(app.clone(), self.call.clone(), filter, None).await else {
             return;
         };
-        let translator = Translator::new(app.store().clone(), Some(app.files().bucket.clone()));
+        let reader = Reader::new(app.store().clone(), Some(app.files().bucket.clone()));
         let mut names = HashMap::new();
         while let Some(event) = follower.next().await {
             let Ok(envelope) = serde_json::from_str::<Envelope>(&event.body) else {
@@ -148,7 +148,7 @@ impl Listener {
             // Until it is told, a message's file is in memory.
             let place = app.base64_permits().acquire_owned().await;
             let news = loop {
-                match self.news(&translator, &envelope, &mut names).await {
+                match self.news(&reader, &envelope, &mut names).await {
                     Ok(news) => break news,
                     // What is told late is better than what is left out.
                     Err(error) => {
@@ -173,10 +173,10 @@ impl Listener {
     /// its name.
     async fn news(
         &self,
-        translator: &Translator,
+        reader: &Reader,
         envelope: &Envelope,
         names: &mut HashMap<Uuid, String>,
-    ) -> Result<Option<(&'static str, Value)>, Untold> {
+    ) -> Result<Option<(&'static str, Value)>, Unreadable> {
         let session = envelope.session_id;
         let name = match names.get(&session.uuid) {
             Some(name) => name,
@@ -191,7 +191,7 @@ impl Listener {
             return Ok(None);
         }
         let format = WebhookFormat::Multisession;
-        let around = translator.surroundings(format, Multisession::DIALECT, envelope).await?;
+        let around = reader.surroundings(format, Multisession::DIALECT, envelope).await?;
         Ok(multisession::live(envelope, &around))
     }
 }
