@@ -53,6 +53,7 @@ impl Speech for Multisession {
         };
         let error = match problem.code() {
             Code::Unauthorized => "API Key requerida. Usa el header X-API-Key o query param apiKey".to_owned(),
+            Code::QrNotAvailable => "QR no disponible para esta sesión".to_owned(),
             _ => words::spanish(problem),
         };
         (status, json!({ "success": false, "error": error }))
