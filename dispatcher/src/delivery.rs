@@ -92,15 +92,17 @@ impl Deliverer {
     }
 
     async fn deliver(&self, delivery: Delivery) {
-        let subject = Subject {
-            event: delivery.event,
-            event_type: &delivery.event_type,
-            session: delivery.session,
-            part: 0,
-        };
         let answer = match self.translator.told(delivery.target.format, &delivery.body).await {
-            Ok(bodies) if bodies.is_empty() => Answer::unsent(None),
-            Ok(bodies) => self.sender.attempt(&delivery.target, subject, &bodies).await,
+            Ok(told) if told.bodies.is_empty() => Answer::unsent(None),
+            Ok(told) => {
+                let subject = Subject {
+                    event: delivery.event,
+                    event_type: told.event_type.unwrap_or(&delivery.event_type),
+                    session: &told.session.unwrap_or_else(|| delivery.session.to_string()),
+                    part: 0,
+                };
+                self.sender.attempt(&delivery.target, subject, &told.bodies).await
+            }
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(delivery.id = %delivery.lease.delivery, error, "an event cannot be told yet");

@@ -3,7 +3,7 @@
 //! A tenant's header never replaces one of ours and never changes how the connection works.
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use shared::ids::{EventId, SessionId};
+use shared::ids::EventId;
 
 use crate::signature::SigningSecret;
 use crate::translation::Body;
@@ -36,8 +36,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) event: EventId,
     /// Its type.
     pub(crate) event_type: &'a str,
-    /// Its session.
-    pub(crate) session: SessionId,
+    /// Its session, as the receiver calls it.
+    pub(crate) session: &'a str,
     /// Which of the requests about it this is, from 0: the later ones have their own `webhook-id`, behind which the part stands.
     pub(crate) part: usize,
 }
@@ -75,13 +75,22 @@ pub(crate) fn headers(
         ("webhook-signature", signatures.join(" ")),
         ("x-webhook-signature", newest.body_signature(body)),
         ("x-webhook-event", subject.event_type.to_owned()),
-        ("x-webhook-session", subject.session.to_string()),
+        ("x-webhook-session", subject.session.to_owned()),
     ];
     for (name, value) in ours {
-        let value = HeaderValue::from_str(&value).map_err(|_| InvalidRequest)?;
+        // Bytes, because the clients of a dialect may call a session by a name in any language.
+        let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| InvalidRequest)?;
         headers.insert(HeaderName::from_static(name), value);
     }
     Ok(headers)
+}
+
+/// Tells the receiver the secret that its own side chose, for a dialect whose receivers compare it. One that cannot stand in a header is left out.
+pub(crate) fn tell_secret(headers: &mut HeaderMap, secret: &SigningSecret) {
+    if let Some(mut value) = secret.chosen().and_then(|text| HeaderValue::from_str(text).ok()) {
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static("x-webhook-secret"), value);
+    }
 }
 
 /// The tenant's own headers. Those that it may not set, or that are not headers, are left out: the gateway has refused them already.
@@ -128,7 +137,7 @@ mod tests {
         Subject {
             event: EventId::generate(),
             event_type: "message.received",
-            session: SessionId::generate("eu1".parse().unwrap()),
+            session: "ses_eu1_00000000000000000000000000",
             part: 0,
         }
     }
@@ -160,12 +169,24 @@ mod tests {
         assert_eq!(headers["webhook-id"], subject.event.to_string());
         assert_eq!(headers["webhook-timestamp"], "1700000000");
         assert_eq!(headers["x-webhook-event"], "message.received");
-        assert_eq!(headers["x-webhook-session"], subject.session.to_string());
+        assert_eq!(headers["x-webhook-session"], subject.session);
         assert_eq!(headers["content-type"], "application/json");
         assert!(
             !headers["webhook-id"].to_str().unwrap().contains('.'),
             "a dot would make the signature ambiguous"
         );
+    }
+
+    #[test]
+    fn a_session_is_called_as_its_dialect_does_in_any_language_but_on_one_line() {
+        let secrets = secrets(&["tu_secreto"]);
+        let named = |session| {
+            let subject = Subject { session, ..subject() };
+            headers(subject, 1, &body(), &secrets, &json!({}))
+        };
+        let found = named("sesión_1").unwrap();
+        assert_eq!(found["x-webhook-session"].as_bytes(), "sesión_1".as_bytes());
+        assert_eq!(named("a\r\nX-Forged: b"), Err(InvalidRequest));
     }
 
     #[test]
@@ -229,5 +250,17 @@ mod tests {
     fn nothing_is_ever_sent_unsigned() {
         let none: [Arc<SigningSecret>; 0] = [];
         assert_eq!(headers(subject(), 1, &body(), &none, &json!({})), Err(InvalidRequest));
+    }
+
+    #[test]
+    fn only_a_secret_that_a_dialects_client_chose_is_told() {
+        let mut headers = HeaderMap::new();
+        tell_secret(&mut headers, &secrets(&["my-secret-key"])[0]);
+        assert_eq!(headers["x-webhook-secret"], "my-secret-key");
+        for untold in ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "line\nbreak"] {
+            let mut headers = HeaderMap::new();
+            tell_secret(&mut headers, &secrets(&[untold])[0]);
+            assert!(headers.is_empty(), "{untold}");
+        }
     }
 }

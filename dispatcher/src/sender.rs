@@ -59,7 +59,8 @@ impl Sender {
         })
     }
 
-    /// Makes one request, or several for a format that says several things of one event: one after another, under one deadline, until one is not
+    /// Makes one request, or several for a format that says several things of one event: one after another, under one deadline (that of the webhook's format,
+    /// where it has one), until one is not
     /// taken. The answer is the last one's. Always ends in time, and never fails: whatever happens is an answer.
     pub(crate) async fn attempt(&self, target: &Target, subject: Subject<'_>, bodies: &[Body]) -> Answer {
         let started_at = Utc::now();
@@ -77,7 +78,9 @@ impl Sender {
             }
             Ok(())
         };
-        let outcome = tokio::time::timeout(self.timeout, exchanges).await;
+        // Never longer than usual: the lease of the delivery is made for that.
+        let patience = target.format.patience().unwrap_or(self.timeout).min(self.timeout);
+        let outcome = tokio::time::timeout(patience, exchanges).await;
         let failure = outcome.unwrap_or(Err(Failure::Timeout)).err();
         let refused = received.status.filter(|status| !status.is_success());
         Answer {
@@ -104,8 +107,11 @@ impl Sender {
             .check_url(&target.url)
             .map_err(|_| Failure::ForbiddenAddress)?;
         let secrets: Vec<Arc<_>> = self.keyring.secrets(target);
-        let headers =
+        let mut headers =
             request::headers(subject, timestamp, body, &secrets, &target.headers).map_err(|_| Failure::Signing)?;
+        if let Some(newest) = secrets.first().filter(|_| target.format.tells_secret()) {
+            request::tell_secret(&mut headers, newest);
+        }
         let request = self.client.post(url).headers(headers).body(body.bytes.clone());
         let mut response = request.send().await.map_err(|error| classify(&error))?;
         received.status = Some(response.status());

@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::key_ring::{self, KeyRing};
 use crate::auth::password::Passwords;
 use crate::auth::rate::RequestRates;
-use crate::config::{Configuration, LimitOptions};
+use crate::config::{Configuration, CrmWebhook, LimitOptions};
 use crate::dialect::doors::Doors;
+use crate::dialect::open::OpenDoor;
 use crate::media::Files;
 use crate::relay::{self, Relay};
 use crate::streams::Streams;
@@ -56,6 +57,8 @@ struct Parts {
     base64_permits: Arc<Semaphore>,
     files: Files,
     doors: Doors,
+    management_open: Option<OpenDoor>,
+    crm_webhook: Option<CrmWebhook>,
     streams: Option<Streams>,
 }
 
@@ -84,6 +87,8 @@ impl App {
             .context("NATS is not usable")?;
         let (relay, relay_task) = relay::new(broker.clone());
         let (keys, key_task) = key_ring::new(store.clone());
+        let admin_key = config.admin.key()?;
+        let management_open = config.dialects.management_open.door(&admin_key)?;
         let app = Self(Arc::new(Parts {
             store,
             broker,
@@ -91,7 +96,7 @@ impl App {
             keys,
             passwords: Passwords::default(),
             request_rates: RequestRates::default(),
-            admin_key: config.admin.key()?,
+            admin_key,
             region_key: config.region_key.key()?,
             egress: Policy::new(&config.egress),
             limits: config.limits.clone(),
@@ -104,6 +109,8 @@ impl App {
             base64_permits: Arc::new(Semaphore::new(MOST_BASE64)),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             doors: Doors::new(&config.dialects)?,
+            management_open,
+            crm_webhook: crm_webhook(config)?,
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
         shutdown.spawn(relay_task.run(app.drained().clone()));
@@ -234,6 +241,18 @@ impl App {
         &self.0.doors
     }
 
+    /// What serves requests to the dialect management that carry no credential, if the operator wants that.
+    #[must_use]
+    pub fn management_open(&self) -> Option<&OpenDoor> {
+        self.0.management_open.as_ref()
+    }
+
+    /// Where messages of the crm dialect's sessions go that have no URL of their own, if the operator says so.
+    #[must_use]
+    pub fn crm_webhook(&self) -> Option<&CrmWebhook> {
+        self.0.crm_webhook.as_ref()
+    }
+
     /// What signs credentials for reading events from NATS itself, if the operator wants that.
     #[must_use]
     pub fn streams(&self) -> Option<&Streams> {
@@ -265,6 +284,9 @@ impl App {
         }
         self.0.migrated.store(true, Ordering::Relaxed);
         tracing::info!("the database is up to date");
+        if let Some(door) = self.management_open() {
+            door.look(&self).await;
+        }
         // An essential task must not end by itself.
         soft.cancelled().await;
         Ok(())
@@ -309,4 +331,15 @@ impl App {
             }
         }
     }
+}
+
+/// The operator's webhook of the crm dialect, which must lead where webhooks may.
+fn crm_webhook(config: &Configuration) -> anyhow::Result<Option<CrmWebhook>> {
+    let webhook = config.dialects.crm_webhook()?;
+    if let Some(webhook) = &webhook {
+        Policy::new(&config.egress)
+            .check_url(webhook.url.as_str())
+            .context("ROOKERY_CRM_WEBHOOK_URL leads where webhooks may not")?;
+    }
+    Ok(webhook)
 }

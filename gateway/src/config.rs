@@ -13,8 +13,10 @@ use shared::config::{
     ShutdownOptions, TelemetryOptions, secret,
 };
 use shared::dialect::Dialect;
+use url::Url;
 
 use crate::dialect::doors::DialectHost;
+use crate::dialect::open::OpenDoorOptions;
 use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
@@ -105,13 +107,65 @@ impl AdminOptions {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Dialects")]
 pub struct DialectOptions {
-    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium or multisession. Rookery's own
-    /// routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
+    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium, management, crm or multisession.
+    /// Rookery's own routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
     #[arg(long, env = "ROOKERY_ROOT_DIALECT")]
     pub root_dialect: Option<Dialect>,
     /// Dialects that are served at the root of hosts of their own: crm.example.com=premium,… There they come before Rookery's own routes, except /v1.
     #[arg(long, env = "ROOKERY_DIALECT_HOSTS", value_delimiter = ',')]
     pub dialect_hosts: Vec<DialectHost>,
+    /// Who may use the dialect management without a credential.
+    #[command(flatten)]
+    pub management_open: OpenDoorOptions,
+    /// Where messages go of sessions of the crm dialect that are switched on without a URL of their own: what its servers called FRAPPE_WEBHOOK_URL.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_URL")]
+    pub crm_webhook_url: Option<Url>,
+    /// What signs these deliveries, and those of other sessions to the same host: what its servers called FRAPPE_WEBHOOK_SECRET.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_SECRET", hide_env_values = true)]
+    pub crm_webhook_secret: Option<SecretString>,
+    /// A file that holds this secret.
+    #[arg(long, env = "ROOKERY_CRM_WEBHOOK_SECRET_FILE")]
+    pub crm_webhook_secret_file: Option<PathBuf>,
+}
+
+/// The operator's webhook of the crm dialect.
+#[derive(Debug, Clone)]
+pub struct CrmWebhook {
+    /// Where it leads.
+    pub url: Url,
+    /// What signs its deliveries; `None`: a secret of each webhook's own.
+    pub secret: Option<SecretString>,
+}
+
+impl DialectOptions {
+    /// The operator's webhook of the crm dialect, if there is one.
+    ///
+    /// # Errors
+    /// [`ConfigError`] when there is a secret and no URL, or the secret cannot be read or is empty.
+    pub fn crm_webhook(&self) -> Result<Option<CrmWebhook>, ConfigError> {
+        const NAME: &str = "ROOKERY_CRM_WEBHOOK_SECRET";
+        let (value, file) = (
+            self.crm_webhook_secret.as_ref(),
+            self.crm_webhook_secret_file.as_deref(),
+        );
+        let secret = match (value, file) {
+            (None, None) => None,
+            _ => Some(secret(NAME, value, file)?),
+        };
+        if secret.as_ref().is_some_and(|secret| secret.expose_secret().is_empty()) {
+            return Err(ConfigError::Invalid(format!("{NAME} is empty")));
+        }
+        match (&self.crm_webhook_url, secret) {
+            (Some(url), secret) => Ok(Some(CrmWebhook {
+                url: url.clone(),
+                secret,
+            })),
+            (None, None) => Ok(None),
+            (None, Some(_)) => Err(ConfigError::Invalid(format!(
+                "{NAME} is given without ROOKERY_CRM_WEBHOOK_URL"
+            ))),
+        }
+    }
 }
 
 /// Credentials with which tenants read their events from NATS itself. Needs a NATS server with decentralised authentication.
@@ -261,6 +315,25 @@ mod tests {
             let error = parse(argument).unwrap_err().to_string();
             let flag = named.to_lowercase().replace('_', "-");
             assert!(error.contains(&flag), "{argument}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_crms_secret_needs_its_url_and_is_never_empty() {
+        let options = |url: Option<&str>, secret: Option<&str>| DialectOptions {
+            crm_webhook_url: url.map(|url| url.parse().unwrap()),
+            crm_webhook_secret: secret.map(SecretString::from),
+            ..DialectOptions::default()
+        };
+        let url = Some("https://crm.example.com/api/method/app.api.webhook.handle_webhook");
+        assert!(options(None, None).crm_webhook().unwrap().is_none());
+        assert!(options(url, None).crm_webhook().unwrap().unwrap().secret.is_none());
+        let whole = options(url, Some("tu_secreto")).crm_webhook().unwrap().unwrap();
+        assert_eq!(whole.secret.unwrap().expose_secret(), "tu_secreto");
+        for (url, secret) in [(None, "tu_secreto"), (url, "")] {
+            let error = options(url, Some(secret)).crm_webhook().unwrap_err().to_string();
+            assert!(error.contains("ROOKERY_CRM_WEBHOOK_SECRET"), "{error}");
+            assert!(!error.contains("tu_secreto"), "the value is not shown");
         }
     }
 

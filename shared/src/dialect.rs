@@ -3,6 +3,7 @@
 //! Here are their names, the words that several of them share (those of WhatsApp's older web clients), and the bodies of their webhooks: each a pure
 //! function from an event and what is known around it. Their routes live in the gateway; sending and signing is the dispatcher's business.
 
+pub mod around;
 pub mod chatlink;
 pub mod crm;
 pub mod form;
@@ -10,6 +11,8 @@ pub mod management;
 pub mod multisession;
 pub mod premium;
 pub mod web;
+
+use std::time::Duration;
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -55,6 +58,14 @@ words! {
     }
 }
 
+impl Dialect {
+    /// Whether its clients call sessions by numbers too.
+    #[must_use]
+    pub fn has_numbers(self) -> bool {
+        WebhookFormat::from(self).tells_numbers()
+    }
+}
+
 impl From<Dialect> for WebhookFormat {
     fn from(dialect: Dialect) -> Self {
         match dialect {
@@ -86,12 +97,11 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession => Some(&[
+            Self::Chatlink | Self::Multisession | Self::Crm | Self::Management => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Management | Self::Crm => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
                 EventType::MessageSent,
@@ -102,10 +112,39 @@ impl WebhookFormat {
         }
     }
 
+    /// How a message's file is told with it; `None`: not at all.
+    #[must_use]
+    pub fn file_telling(self) -> Option<FileTelling> {
+        match self {
+            Self::Chatlink | Self::Multisession => Some(FileTelling::Bytes),
+            Self::Crm | Self::Management => Some(FileTelling::Link),
+            Self::Rookery | Self::Premium => None,
+        }
+    }
+
     /// Whether a message is told together with its file, so that one whose file is still on its way is told when the file has come or has failed.
     #[must_use]
     pub fn carries_files(self) -> bool {
-        matches!(self, Self::Chatlink | Self::Multisession)
+        self.file_telling().is_some()
+    }
+
+    /// How long receivers of this format may take to answer, where its clients know of less than is usual.
+    #[must_use]
+    pub fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Crm => Some(crm::PATIENCE),
+            Self::Rookery | Self::Chatlink | Self::Premium | Self::Management | Self::Multisession => None,
+        }
+    }
+
+    /// The one type that the headers of this format's deliveries name; `None`: the event's own. Its deliveries name the session as the dialect's
+    /// clients do.
+    #[must_use]
+    pub fn told_event(self) -> Option<&'static str> {
+        match self {
+            Self::Crm => Some(crm::EVENT),
+            Self::Rookery | Self::Chatlink | Self::Premium | Self::Management | Self::Multisession => None,
+        }
     }
 
     /// Whether its bodies are sent as forms (see [`form`]) instead of JSON.
@@ -118,6 +157,12 @@ impl WebhookFormat {
     #[must_use]
     pub fn tells_numbers(self) -> bool {
         matches!(self, Self::Management | Self::Crm)
+    }
+
+    /// Whether deliveries carry the secret that the receiver's side chose, as the header `X-Webhook-Secret`: receivers of this format compare it.
+    #[must_use]
+    pub fn tells_secret(self) -> bool {
+        self == Self::Management
     }
 
     /// Whether a webhook of this format says anything about an event.
@@ -159,15 +204,28 @@ pub fn message_of(envelope: &Envelope) -> Option<MessageId> {
     envelope.data["message_id"].as_str()?.parse().ok()
 }
 
-/// A file's bytes, for the formats that carry them.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a message's file is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileTelling {
+    /// Its bytes, in base64.
+    Bytes,
+    /// A link under which it can be had for a while.
+    Link,
+}
+
+/// A message's file, for the formats that tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
     /// What it is, as a MIME type.
     pub mime_type: String,
     /// Its name, if it has one.
     pub name: Option<String>,
-    /// Its bytes in base64; `None` when they could not be had, or are too many.
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// Its bytes in base64; `None` when they could not be had, are too many, or are not told.
     pub data: Option<String>,
+    /// Where it can be had for a while; `None` when it could not be had, or is not told this way.
+    pub url: Option<String>,
 }
 
 /// What is known around an event when it is told.
@@ -175,6 +233,8 @@ pub struct File {
 pub struct Surroundings {
     /// How the dialect's clients call the session; its id where they have no name for it.
     pub session: String,
+    /// The session's name, for people.
+    pub session_name: String,
     /// The session's number, for the formats that tell it (see [`WebhookFormat::tells_numbers`]).
     pub number: Option<i64>,
     /// The session's account.

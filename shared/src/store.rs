@@ -31,6 +31,7 @@ pub mod logins;
 pub mod media;
 pub mod messages;
 pub mod number_checks;
+pub mod pages;
 pub mod publications;
 pub mod quotas;
 pub mod read_model;

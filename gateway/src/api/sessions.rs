@@ -6,8 +6,8 @@ mod pairing_code;
 pub(crate) mod qr;
 pub(crate) mod remove;
 mod settings;
-mod status;
-mod update;
+pub(crate) mod status;
+pub(crate) mod update;
 pub(crate) mod verbs;
 
 use axum::Json;

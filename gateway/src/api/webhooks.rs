@@ -1,6 +1,7 @@
 //! `/v1/webhooks`: where a tenant's events are delivered, and operating the deliveries.
 
 mod deliveries;
+pub(crate) mod in_format;
 pub(crate) mod manage;
 mod replay;
 mod rotate_secret;
@@ -10,7 +11,7 @@ mod test;
 
 use std::collections::BTreeMap;
 
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use shared::dialect::WebhookFormat;
 use shared::ids::{SessionId, WebhookId};
@@ -23,6 +24,7 @@ use utoipa_axum::routes;
 use uuid::Uuid;
 
 use crate::app::App;
+use crate::http::checks::Checks;
 use crate::http::timestamp::Timestamp;
 use crate::problem::Problem;
 use secret::WebhookSecret;
@@ -156,6 +158,62 @@ pub(crate) async fn create_for_session(
         enabled: true,
     };
     create_with_secret(app, transaction, &settings, &WebhookSecret::generate()).await
+}
+
+/// A webhook of one session in a dialect's words, as that dialect's clients describe it.
+#[derive(Debug, Clone)]
+pub(crate) struct DialectWebhook {
+    /// In whose words it speaks.
+    pub(crate) format: WebhookFormat,
+    /// Where it leads.
+    pub(crate) url: String,
+    /// What signs its deliveries; `None`: a secret is made.
+    pub(crate) secret: Option<SecretString>,
+    /// Whether anything is delivered.
+    pub(crate) enabled: bool,
+}
+
+impl DialectWebhook {
+    /// Checks everything that can be checked without the database.
+    pub(crate) fn check(&self, app: &App, checks: &mut Checks) {
+        checks.url("webhook.url", &self.url, app.egress());
+        self.secret_to_add(checks);
+    }
+
+    fn secret_to_add(&self, checks: &mut Checks) -> WebhookSecret {
+        match &self.secret {
+            Some(secret) => WebhookSecret::chosen(secret.expose_secret(), "webhook.secret", checks),
+            None => WebhookSecret::generate(),
+        }
+    }
+
+    /// Creates it for a session.
+    ///
+    /// # Errors
+    /// `validation_failed`, or the database's problem.
+    pub(crate) async fn create(
+        self,
+        app: &App,
+        transaction: &mut TenantTransaction,
+        session: SessionId,
+    ) -> Result<(), Problem> {
+        let mut checks = Checks::new();
+        let secret = self.secret_to_add(&mut checks);
+        checks.finish()?;
+        let types = self.format.event_types();
+        let settings = WebhookSettings {
+            url: self.url,
+            events: types.map(|types| types.iter().map(ToString::to_string).collect()),
+            sessions: Some(vec![session]),
+            headers: BTreeMap::new(),
+            retry_schedule: None,
+            ordering: DeliveryOrdering::None,
+            format: self.format,
+            enabled: self.enabled,
+        };
+        create_with_secret(app, transaction, &settings, &secret).await?;
+        Ok(())
+    }
 }
 
 /// Reads one webhook that the caller may see.

@@ -8,14 +8,18 @@ use http::request::Parts;
 use secrecy::SecretString;
 use shared::ids::SessionId;
 use shared::problem::Code;
+use shared::store::dialect_numbers::NumberKind;
 
 use super::Speech;
+use super::open::OpenDoor;
 use crate::app::App;
 use crate::auth::permission::Permission;
 use crate::auth::{self, SessionCall, TenantCall};
 use crate::database::promptly;
 use crate::problem::Problem;
 
+/// What is said of a request without any credential.
+pub const NO_CREDENTIAL: &str = "The request carries no credential.";
 /// The longest name of a session, in characters.
 const LONGEST_NAME: usize = 100;
 
@@ -23,6 +27,8 @@ const LONGEST_NAME: usize = 100;
 #[derive(Debug)]
 pub struct Client<S> {
     key: Option<SecretString>,
+    /// What serves it without a key of its own.
+    open: Option<Result<OpenDoor, Problem>>,
     named: Vec<String>,
     speech: PhantomData<fn() -> S>,
 }
@@ -30,9 +36,15 @@ pub struct Client<S> {
 impl<S: Speech> FromRequestParts<App> for Client<S> {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let key = S::key(parts);
+        let open = match key {
+            Some(_) => None,
+            None => S::open_door(app, parts),
+        };
         Ok(Self {
-            key: S::key(parts),
+            key,
+            open,
             named: auth::tenant_parameters(parts),
             speech: PhantomData,
         })
@@ -60,13 +72,16 @@ impl<S: Speech> Client<S> {
     /// # Errors
     /// [`Code::Unauthorized`], [`Code::Forbidden`], or the database's problem.
     pub async fn tenant<P: Permission>(&self, app: &App) -> Result<TenantCall<P>, Problem> {
-        let Some(key) = self.key.clone() else {
-            return Err(Problem::new(Code::Unauthorized, "The request carries no credential."));
-        };
-        TenantCall::of_key(key, &self.named, app).await
+        match (&self.key, &self.open) {
+            (Some(key), _) => TenantCall::of_key(key.clone(), &self.named, app).await,
+            (None, Some(Ok(door))) => door.call(&self.named, app).await,
+            (None, Some(Err(refused))) => Err(refused.clone()),
+            (None, None) => Err(Problem::new(Code::Unauthorized, NO_CREDENTIAL)),
+        }
     }
 
-    /// A call on the session that the client calls `name`: by its own name, or by our id.
+    /// A call on the session that the client calls `name`: by its own name, by our id, or by its number where
+    /// the dialect has numbers.
     ///
     /// # Errors
     /// As [`Client::tenant`], and [`Code::SessionNotFound`].
@@ -92,11 +107,23 @@ pub async fn find<S: Speech, P: Permission>(
         return Ok(None);
     }
     let id: Option<SessionId> = name.parse().ok();
+    let digits = name.bytes().all(|byte| byte.is_ascii_digit());
+    let number: Option<i64> = (S::DIALECT.has_numbers() && digits)
+        .then(|| name.parse().ok())
+        .flatten();
     let found = promptly(async {
         let mut transaction = app.store().tenant(call.tenant).await?;
         if let Some(named) = transaction.session_named(S::DIALECT, name).await? {
             return Ok(Some(named));
         }
+        let id = match (id, number) {
+            (Some(id), _) => Some(id),
+            (None, Some(number)) => {
+                let numbered = transaction.numbered(NumberKind::Session, number).await?;
+                numbered.and_then(|numbered| numbered.session)
+            }
+            (None, None) => None,
+        };
         match id {
             Some(id) => Ok(transaction.session(id).await?.map(|session| session.id)),
             None => Ok(None),

@@ -163,6 +163,7 @@ mod tests {
         Doors::new(&DialectOptions {
             root_dialect: Some(Dialect::Chatlink),
             dialect_hosts: vec!["zap.example.com=premium".parse().unwrap()],
+            ..DialectOptions::default()
         })
         .unwrap()
     }
@@ -205,11 +206,11 @@ mod tests {
     #[test]
     fn one_host_cannot_serve_two_dialects() {
         let options = DialectOptions {
-            root_dialect: None,
             dialect_hosts: vec![
                 "a.example=premium".parse().unwrap(),
                 "a.example=chatlink".parse().unwrap(),
             ],
+            ..DialectOptions::default()
         };
         assert!(
             Doors::new(&options)

@@ -125,6 +125,16 @@ impl Fields {
         Ok(fields)
     }
 
+    /// What a JSON object says.
+    #[cfg(test)]
+    pub(crate) fn of_json(body: &Value) -> Self {
+        let values = body.as_object().cloned().unwrap_or_default();
+        Self {
+            values,
+            ..Self::default()
+        }
+    }
+
     /// A field as text: a string, a number, a truth value. `None` where it is absent, null or empty.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<String> {

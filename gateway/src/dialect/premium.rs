@@ -16,11 +16,8 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
 use axum::routing::{get, post};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::address::Address;
@@ -47,7 +44,7 @@ impl Speech for Premium {
     fn key(parts: &Parts) -> Option<SecretString> {
         auth::presented_key(&parts.headers)
             .or_else(|| secret(parts.headers.get("token")?.to_str().ok()?))
-            .or_else(|| basic(&parts.headers))
+            .or_else(|| auth::basic_password(&parts.headers))
             .or_else(|| {
                 let token = parameters::pairs(&parts.uri).find(|(name, _)| name == "token");
                 secret(&token?.1)
@@ -126,17 +123,6 @@ impl Missing {
 fn secret(text: &str) -> Option<SecretString> {
     let text = text.trim();
     (!text.is_empty()).then(|| SecretString::from(text))
-}
-
-/// The password of `Authorization: Basic`; its user name where there is no password.
-fn basic(headers: &HeaderMap) -> Option<SecretString> {
-    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = text.split_once(':')?;
-    secret(if password.is_empty() { user } else { password })
 }
 
 type Client = super::client::Client<Premium>;

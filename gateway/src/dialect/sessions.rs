@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use shared::command::Command;
 use shared::dialect::Dialect;
 use shared::ids::SessionId;
@@ -68,11 +69,24 @@ pub async fn create(
     start: bool,
     idempotency: Option<Idempotency>,
 ) -> Result<SessionId, Problem> {
+    let body = CreateSession::in_dialect(dialect, name.map(str::to_owned), SessionSettings::default(), start);
+    create_as(app, call, body, idempotency).await
+}
+
+/// Creates a session as `body` describes it.
+///
+/// # Errors
+/// As [`create`].
+pub(crate) async fn create_as(
+    app: &App,
+    call: TenantCall<WriteSessions>,
+    body: CreateSession,
+    idempotency: Option<Idempotency>,
+) -> Result<SessionId, Problem> {
     #[derive(serde::Deserialize)]
     struct Created {
         id: SessionId,
     }
-    let body = CreateSession::in_dialect(dialect, name.map(str::to_owned), SessionSettings::default(), start);
     let submission = Submission { body, idempotency };
     let created = create::create_session(State(app.clone()), call, submission).await?;
     let created: Created = serde_json::from_slice(&created.body).map_err(Problem::internal)?;
@@ -157,6 +171,8 @@ pub struct LinkPicture {
     pub code: String,
     /// A PNG as a `data:` URL.
     pub picture: String,
+    /// When the code stops working.
+    pub expires_at: DateTime<Utc>,
 }
 
 /// The code that links an account, once there is one; waits `patience` for it.
@@ -168,13 +184,12 @@ pub async fn link_picture(
     call: &SessionCall<WriteSessions>,
     patience: Duration,
 ) -> Result<LinkPicture, Problem> {
-    let code = code::wait_for_qr(app, call.tenant.tenant, call.session, patience)
-        .await?
-        .code;
-    let png = qr::png(&code).map_err(Problem::internal)?;
+    let found = code::wait_for_qr(app, call.tenant.tenant, call.session, patience).await?;
+    let png = qr::png(&found.code).map_err(Problem::internal)?;
     Ok(LinkPicture {
         picture: format!("data:image/png;base64,{}", STANDARD.encode(png)),
-        code,
+        code: found.code,
+        expires_at: found.expires_at,
     })
 }
 

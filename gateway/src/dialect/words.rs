@@ -1,5 +1,5 @@
 //! What is said of failures in the languages of the older APIs. A problem that a dialect has made itself is in its language already: it has a text and
-//! names no field.
+//! names no field, or it says it itself ([`Problem::said`]).
 
 use shared::problem::Code;
 
@@ -14,6 +14,9 @@ pub fn invalid(text: impl Into<String>) -> Problem {
 /// In Spanish.
 #[must_use]
 pub fn spanish(problem: &Problem) -> String {
+    if let Some(text) = problem.saying() {
+        return text.to_owned();
+    }
     let text = match problem.code() {
         Code::ValidationFailed => match problem.errors().first() {
             None => return problem.detail().to_owned(),
@@ -33,6 +36,10 @@ pub fn spanish(problem: &Problem) -> String {
         Code::SessionAlreadyPaired => "La sesión ya está vinculada",
         Code::QrNotAvailable => "Código QR no disponible todavía",
         Code::MessageNotFound => "Mensaje no encontrado",
+        Code::ChatNotFound => "Chat no encontrado",
+        Code::ContactNotFound => "Contacto no encontrado",
+        Code::StatusNotFound => "Estado no encontrado",
+        Code::NotFoundOnWhatsapp => "No encontrado en WhatsApp",
         Code::MediaNotFound => "Archivo no encontrado",
         Code::MediaTooLarge => "El archivo es demasiado grande",
         Code::UnsupportedMedia => "El tipo de archivo no es compatible",
@@ -55,6 +62,8 @@ fn spanish_field(field: &str) -> String {
         "name" => "El identificador de la sesión debe tener entre 1 y 100 caracteres".to_owned(),
         "url" | "webhook.url" => "La URL del webhook no es válida".to_owned(),
         "" => "El archivo no es válido".to_owned(),
+        file if file.ends_with(".link") => "La URL del archivo no es válida".to_owned(),
+        file if file.ends_with(".base64") => "El archivo en base64 no es válido".to_owned(),
         other => format!("El valor de {other} no es válido"),
     }
 }
@@ -62,6 +71,9 @@ fn spanish_field(field: &str) -> String {
 /// In Portuguese.
 #[must_use]
 pub fn portuguese(problem: &Problem) -> String {
+    if let Some(text) = problem.saying() {
+        return text.to_owned();
+    }
     let text = match problem.code() {
         Code::ValidationFailed => match problem.errors().first() {
             None => return problem.detail().to_owned(),

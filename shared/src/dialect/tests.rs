@@ -82,6 +82,7 @@ fn a_message_is_told_with_its_file_once_that_has_come() {
             mime_type: "image/jpeg".into(),
             name: Some("imagen.jpg".into()),
             data: Some("/9j/".into()),
+            ..File::default()
         }),
         ..around("mi-sesion-01")
     };
@@ -92,10 +93,13 @@ fn a_message_is_told_with_its_file_once_that_has_come() {
             "id": "false_5491123456789@c.us_3EB0AA",
             "sessionId": "mi-sesion-01",
             "from": "5491123456789@c.us",
+            "to": null,
             "body": "",
             "type": "image",
             "timestamp": 1_640_985_600,
-            "contact": {"name": "Juan Pérez", "number": "5491123456789"},
+            "isForwarded": false,
+            "isMedia": true,
+            "contact": {"name": "Juan Pérez", "number": "5491123456789", "isGroup": false},
             "media": {"mimetype": "image/jpeg", "data": "/9j/", "filename": "imagen.jpg"},
         })
     );
@@ -135,4 +139,97 @@ fn an_id_leads_back_to_whatsapps_own() {
     );
     assert_eq!(web::wa_message_id(&web::message_id(&message)), "3EB0AA");
     assert_eq!(web::wa_message_id("3EB0AA"), "3EB0AA");
+}
+
+#[test]
+fn the_crm_is_told_a_message_as_its_documentation_shows() {
+    let text = envelope(
+        "message.received",
+        serde_json::to_value(message(&Content::text("Hola, este es un mensaje recibido"))).unwrap(),
+    );
+    let known = Surroundings {
+        number: Some(93),
+        ..around("prueba23_mho8t3iz_ncbzkh")
+    };
+    assert_eq!(
+        body(WebhookFormat::Crm, &text, &known).unwrap(),
+        json!({
+            "event": "message.received",
+            "data": {
+                "sessionId": "prueba23_mho8t3iz_ncbzkh",
+                "session_db_id": 93,
+                "message": {
+                    "whatsappMessageId": "3EB0AA",
+                    "content": "Hola, este es un mensaje recibido",
+                    "chatId": "5491123456789@s.whatsapp.net",
+                    "from": "5491123456789@s.whatsapp.net",
+                    "to": "prueba23_mho8t3iz_ncbzkh",
+                    "timestamp": 1_640_985_600,
+                    "type": "text",
+                    "has_attachment": false,
+                    "media": null,
+                },
+            },
+        })
+    );
+}
+
+#[test]
+fn the_crm_is_told_a_file_with_a_link_once_it_is_stored_or_without_one_when_it_failed() {
+    let pending = message(&picture(MediaStatus::Pending));
+    let arrived = envelope("message.received", serde_json::to_value(&pending).unwrap());
+    assert_eq!(body(WebhookFormat::Crm, &arrived, &around("s")), None);
+    let ended = |event_type: &str| {
+        envelope(
+            event_type,
+            json!({"message_id": pending.id, "wa_message_id": "3EB0AA", "chat": pending.chat,
+                   "media": {"mime_type": "image/jpeg", "size": 245_678}}),
+        )
+    };
+    let known = |url: Option<&str>| Surroundings {
+        message: Some(pending.clone()),
+        file: Some(File {
+            mime_type: "image/jpeg".into(),
+            size: Some(245_678),
+            url: url.map(str::to_owned),
+            ..File::default()
+        }),
+        ..around("s")
+    };
+    let link = "https://s3.example/ten_1/med_1?signature";
+    let told = body(WebhookFormat::Crm, &ended("media.stored"), &known(Some(link))).unwrap();
+    assert_eq!(told["event"], "message.received");
+    assert_eq!(told["data"]["message"]["type"], "image");
+    assert_eq!(told["data"]["message"]["has_attachment"], true);
+    assert_eq!(
+        told["data"]["message"]["media"],
+        json!({"filename": "3EB0AA.jpg", "filesize": 245_678, "mimetype": "image/jpeg", "url": link})
+    );
+    let told = body(WebhookFormat::Crm, &ended("media.failed"), &known(None)).unwrap();
+    assert_eq!(told["data"]["message"]["has_attachment"], true);
+    assert_eq!(told["data"]["message"]["media"]["url"], Value::Null);
+}
+
+#[test]
+fn the_crm_is_told_of_no_own_message_and_of_no_act_on_another() {
+    let pin = message(&Content::Pin(
+        serde_json::from_value(json!({"message": {"wa_message_id": "3EB0", "from_me": true, "author": null}, "pinned": true, "seconds": 86_400}))
+            .unwrap(),
+    ));
+    let pinned = envelope("message.received", serde_json::to_value(&pin).unwrap());
+    assert_eq!(body(WebhookFormat::Crm, &pinned, &around("s")), None);
+    let sent = envelope(
+        "message.sent",
+        serde_json::to_value(message(&Content::text("Hola"))).unwrap(),
+    );
+    assert_eq!(body(WebhookFormat::Crm, &sent, &around("s")), None);
+}
+
+#[test]
+fn only_the_crm_waits_less_and_names_one_event() {
+    for format in WebhookFormat::ALL {
+        let crm = *format == WebhookFormat::Crm;
+        assert_eq!(format.patience().is_some(), crm, "{format}");
+        assert_eq!(format.told_event(), crm.then_some("message.received"), "{format}");
+    }
 }

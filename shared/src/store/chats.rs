@@ -206,6 +206,32 @@ impl TenantTransaction {
         rows.into_iter().map(|row| row.into_chat(region)).collect()
     }
 
+    /// Chats of all sessions in which messages wait to be read, the last active ones first, at most `limit`. `within` are the sessions that the
+    /// caller's key may touch; `None`: all.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn unread_chats(&mut self, within: Option<&[Uuid]>, limit: i64) -> Result<Vec<ListedChat>, StoreError> {
+        // Each session has its own index of unread chats.
+        let rows = chats!(
+            "FROM (SELECT newest.* FROM session
+                   CROSS JOIN LATERAL (SELECT * FROM chat WHERE session_id = session.id AND tenant_id = $1 AND deleted_at IS NULL
+                                         AND unread_count > 0
+                                       ORDER BY session_id DESC, activity DESC LIMIT $3) newest
+                   WHERE session.tenant_id = $1 AND session.deleted_at IS NULL AND ($2::uuid[] IS NULL OR session.id = ANY($2))
+                   ORDER BY newest.activity DESC LIMIT $3) chat
+             LEFT JOIN message ON message.session_id = chat.session_id AND message.id = chat.last_message_id
+             ORDER BY chat.activity DESC",
+            self.tenant.0,
+            within,
+            limit
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let region = self.region;
+        rows.into_iter().map(|row| row.into_chat(region)).collect()
+    }
+
     /// One chat, by any id of the person.
     ///
     /// # Errors

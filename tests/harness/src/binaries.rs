@@ -126,7 +126,12 @@ fn common(site: &Site, launch: Launch) -> anyhow::Result<Launch> {
             secret_file(site, "s3-secret-key").display(),
         )
         .variable("ROOKERY_SHUTDOWN_SECONDS", SHUTDOWN_SECONDS);
-    launch.environment.extend(site.tuning.variables.iter().cloned());
+    // The sink's address is only known now.
+    let hooks = format!("{}/hooks", site.http_url("webhook-sink")?);
+    let variables = site.tuning.variables.iter();
+    launch
+        .environment
+        .extend(variables.map(|(name, value)| (name.clone(), value.replace("{sink}", &hooks))));
     Ok(launch)
 }
 

@@ -71,6 +71,13 @@ impl Received {
         serde_json::from_str(&self.body).context("the body of a webhook is no JSON")
     }
 
+    /// Whether `X-Webhook-Signature` is the HMAC-SHA256 of the body, keyed with the text of this secret.
+    #[must_use]
+    pub fn is_signed_with(&self, secret: &str) -> bool {
+        let header = self.headers.get("x-webhook-signature").map(String::as_str);
+        server::legacy_signature_is_right(secret, header.unwrap_or_default(), self.body.as_bytes())
+    }
+
     /// The event's type.
     #[must_use]
     pub fn event_type(&self) -> String {

@@ -57,7 +57,7 @@ impl StackBuilder {
         self
     }
 
-    /// Sets a variable of gateways, workers and dispatchers.
+    /// Sets a variable of gateways, workers and dispatchers. `{sink}` stands for the address before the names of the sink's receivers.
     #[must_use]
     pub fn variable(mut self, name: &str, value: &str) -> Self {
         self.tuning.variables.push((name.to_owned(), value.to_owned()));

@@ -182,18 +182,6 @@ impl Browser {
     /// # Errors
     /// When there is none that can be read.
     pub async fn qr_code(&self, name: &str) -> anyhow::Result<String> {
-        let pixels = image::load_from_memory(&self.screenshot(name).await?)?.to_luma8();
-        let (width, height) = (pixels.width() as usize, pixels.height() as usize);
-        let mut screen = rqrr::PreparedImage::prepare_from_greyscale(width, height, |x, y| {
-            u32::try_from(x)
-                .ok()
-                .zip(u32::try_from(y).ok())
-                .and_then(|(x, y)| pixels.get_pixel_checked(x, y))
-                .map_or(255, |pixel| pixel.0[0])
-        });
-        let codes = screen.detect_grids();
-        let code = codes.first().context("no QR code is on the screen")?;
-        let (_, text) = code.decode()?;
-        Ok(text)
+        crate::picture::code_in(&self.screenshot(name).await?)
     }
 }

@@ -6,9 +6,11 @@
 pub mod ask;
 pub mod form;
 pub mod pattern;
+mod person;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use base64::Engine as _;
@@ -19,6 +21,7 @@ use harness::sink::Received;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::picture;
 use crate::scene::{PATIENCE, Scene};
 use ask::Ask;
 use pattern::{Variables, compare, filled};
@@ -54,7 +57,7 @@ pub enum Step {
 pub struct PhoneStep {
     /// Who; a new name is a new person, whose number is then `{name}`.
     phone: String,
-    /// Scans the QR code with this text.
+    /// Scans the QR code with this text, or in this picture.
     scans: Option<String>,
     /// Sends a message.
     sends: Option<Value>,
@@ -72,6 +75,20 @@ pub struct PhoneStep {
     invites_to: Option<String>,
     /// Marks the message with this id, from this person, as read.
     has_read: Option<ReadStep>,
+    /// Changes what they tell of themselves: name, about, picture, business.
+    changes_profile: Option<Value>,
+    /// Changes something that all their devices share, as their address book.
+    changes_app_state: Option<Value>,
+    /// Lets others add them to groups, or does not.
+    opens_to_groups: Option<bool>,
+    /// Shows a text as a status.
+    posts_status: Option<person::PostStep>,
+    /// Has heard that their message with this id was read.
+    hears_of_reading: Option<String>,
+    /// Sees a reaction to a message.
+    sees_reaction: Option<person::ReactionStep>,
+    /// Sees a group as WhatsApp has it.
+    sees_group: Option<person::SeenGroup>,
     /// Keeps the id of the message, or the code, under this name.
     #[serde(default)]
     keep: Option<String>,
@@ -110,6 +127,16 @@ pub struct HookStep {
     hook: String,
     /// A body that arrives, in any order among others.
     gets: Value,
+    /// Headers that come with it.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// The secret with which `X-Webhook-Signature` signs it.
+    signed_with: Option<String>,
+    /// A body that has not arrived before this one.
+    never: Option<Value>,
+    /// Where links in the body lead: JSON pointers, and the bytes there in base64.
+    #[serde(default)]
+    links: BTreeMap<String, String>,
     /// What to keep of the body.
     #[serde(default)]
     keep: BTreeMap<String, String>,
@@ -239,7 +266,12 @@ impl Telling<'_> {
     async fn phone(&mut self, step: &PhoneStep) -> anyhow::Result<()> {
         let phone = self.person(&step.phone).await?;
         if let Some(code) = &step.scans {
-            phone.scan(&self.text(code)).await?;
+            let code = self.text(code);
+            let code = match code.strip_prefix("data:image/png;base64,") {
+                Some(picture) => picture::code_in(&STANDARD.decode(picture)?)?,
+                None => code,
+            };
+            phone.scan(&code).await?;
         }
         if let Some(message) = &step.sends {
             let id = phone.send(&filled(message, &self.variables)).await?;
@@ -276,7 +308,7 @@ impl Telling<'_> {
                 self.variables.insert(name.clone(), found.id.clone());
             }
             if let Some(times) = step.times {
-                let page = phone.received(0, std::time::Duration::ZERO).await?;
+                let page = phone.received(0, Duration::ZERO).await?;
                 let same = page
                     .messages
                     .iter()
@@ -289,14 +321,14 @@ impl Telling<'_> {
             let wanted = STANDARD.decode(bytes)?;
             self.reads_file(&phone, &wanted).await?;
         }
-        Ok(())
+        self.more(&phone, step).await
     }
 
     async fn reads_file(&self, phone: &Phone, wanted: &[u8]) -> anyhow::Result<()> {
         let mut looked_at = Vec::new();
         let start = std::time::Instant::now();
         loop {
-            let page = phone.received(0, std::time::Duration::from_secs(1)).await?;
+            let page = phone.received(0, Duration::from_secs(1)).await?;
             for message in page.messages {
                 if looked_at.contains(&message.id) {
                     continue;
@@ -332,7 +364,29 @@ impl Telling<'_> {
             })
             .await
             .with_context(|| format!("what came differs: {others:#?}"))?;
+        for (name, value) in &step.headers {
+            let (wanted, header) = (self.text(value), found.headers.get(&name.to_lowercase()));
+            ensure!(
+                header == Some(&wanted),
+                "expected the header {name}: {wanted}, found {header:?}"
+            );
+        }
+        if let Some(secret) = &step.signed_with {
+            ensure!(
+                found.is_signed_with(&self.text(secret)),
+                "it is not signed with {secret}"
+            );
+        }
+        if let Some(unwanted) = &step.never {
+            let unwanted = filled(unwanted, &self.variables);
+            let page = self.scene.sink().received(&step.hook, 0, Duration::ZERO).await?;
+            for webhook in page.webhooks {
+                let body = body_of(&webhook).unwrap_or_default();
+                ensure!(compare(&unwanted, &body).is_err(), "this should not have come: {body}");
+            }
+        }
         let body = body_of(&found)?;
+        ask::follow(&step.links, &body).await?;
         pattern::keep(&step.keep, &body, &mut self.variables)
     }
 }
@@ -370,7 +424,13 @@ mod tests {
 
     #[test]
     fn the_lists_have_as_many_routes_as_the_documentations() {
-        for (dialect, count) in [("chatlink", 9), ("multisession", 12), ("premium", 32)] {
+        for (dialect, count) in [
+            ("chatlink", 9),
+            ("crm", 43),
+            ("management", 15),
+            ("multisession", 12),
+            ("premium", 32),
+        ] {
             assert_eq!(listed_routes(dialect).unwrap().len(), count, "{dialect}");
         }
     }

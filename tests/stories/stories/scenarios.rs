@@ -15,14 +15,24 @@ stories::stories![
     the_scenarios_of_multisession_hold,
     the_scenarios_of_chatlink_hold,
     the_scenarios_of_premium_hold,
+    the_scenarios_of_management_hold,
+    the_scenarios_of_crm_hold,
     one_session_used_through_two_dialects_and_v1_at_once_is_one_truth,
 ];
+
+/// What signs the operator's webhook of the crm dialect.
+const FRAPPE_SECRET: &str = "tu_secreto";
 
 /// Texts that each of the three ways sends.
 const EACH: usize = 10;
 
 async fn told(story: &Story, dialect: &str) -> anyhow::Result<()> {
-    let scene = Scene::of(story).await?;
+    // The operator's webhook of the crm dialect.
+    let builder = story
+        .stack()?
+        .variable("ROOKERY_CRM_WEBHOOK_URL", "{sink}/frappe")
+        .variable("ROOKERY_CRM_WEBHOOK_SECRET", FRAPPE_SECRET);
+    let scene = Scene::on(builder).await?;
     // ChatLink's clients log in with a person's email and password.
     let password = "la contraseña de Ana";
     let user = json!({ "tenant_id": scene.tenant, "email": "ana@example.com", "password": password });
@@ -36,6 +46,10 @@ async fn told(story: &Story, dialect: &str) -> anyhow::Result<()> {
     scenario::tell(&scene, dialect, variables).await
 }
 
+async fn the_scenarios_of_crm_hold(story: &Story) -> anyhow::Result<()> {
+    told(story, "crm").await
+}
+
 async fn the_scenarios_of_multisession_hold(story: &Story) -> anyhow::Result<()> {
     told(story, "multisession").await
 }
@@ -46,6 +60,10 @@ async fn the_scenarios_of_chatlink_hold(story: &Story) -> anyhow::Result<()> {
 
 async fn the_scenarios_of_premium_hold(story: &Story) -> anyhow::Result<()> {
     told(story, "premium").await
+}
+
+async fn the_scenarios_of_management_hold(story: &Story) -> anyhow::Result<()> {
+    told(story, "management").await
 }
 
 /// The texts of a list of messages, in its order.

@@ -17,7 +17,7 @@ use shared::subject;
 use utoipa::ToSchema;
 
 use super::{SessionObject, settings};
-use crate::api::webhooks::{self, WebhookSecretShown};
+use crate::api::webhooks::{self, DialectWebhook, WebhookSecretShown};
 use crate::app::App;
 use crate::auth::TenantCall;
 use crate::auth::permission::WriteSessions;
@@ -57,6 +57,10 @@ pub(crate) struct CreateSession {
     #[serde(skip)]
     #[schema(ignore)]
     dialect_name: Option<(Dialect, String)>,
+    /// Its webhook in a dialect's words.
+    #[serde(skip)]
+    #[schema(ignore)]
+    dialect_webhook: Option<DialectWebhook>,
 }
 
 impl CreateSession {
@@ -71,7 +75,21 @@ impl CreateSession {
             credentials: None,
             start,
             dialect_name: name.map(|name| (dialect, name)),
+            dialect_webhook: None,
         }
+    }
+
+    /// The same with a webhook in the dialect's words.
+    pub(crate) fn telling(mut self, webhook: Option<DialectWebhook>) -> Self {
+        self.dialect_webhook = webhook;
+        self
+    }
+
+    /// The same with another name for people, if there is one, and with what the dialect's clients want to remember.
+    pub(crate) fn shown_as(mut self, name: Option<String>, metadata: Metadata) -> Self {
+        self.name = name.unwrap_or(self.name);
+        self.metadata = metadata;
+        self
     }
 }
 
@@ -143,6 +161,9 @@ fn check(app: &App, body: &CreateSession) -> Result<(), Problem> {
     if let Some(webhook) = &body.webhook {
         checks.url("webhook.url", &webhook.url, app.egress());
         checks.event_types("webhook.events", webhook.events.as_deref().unwrap_or_default());
+    }
+    if let Some(webhook) = &body.dialect_webhook {
+        webhook.check(app, &mut checks);
     }
     if let Some(credentials) = &body.credentials {
         check_credentials(&mut checks, credentials);
@@ -219,6 +240,9 @@ async fn insert(
         && !transaction.name_session(dialect, &name, id).await?
     {
         return Err(Problem::field("name", "is taken"));
+    }
+    if let Some(webhook) = body.dialect_webhook {
+        webhook.create(app, transaction, id).await?;
     }
     let webhook = match body.webhook {
         Some(webhook) => Some(webhooks::create_for_session(app, transaction, id, webhook.url, webhook.events).await?),

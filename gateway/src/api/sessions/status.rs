@@ -21,12 +21,12 @@ use crate::problem::Problem;
 /// How a session is.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = SessionStatusReport)]
-pub(super) struct StatusObject {
+pub(crate) struct StatusObject {
     /// The session.
     #[schema(value_type = String)]
     id: SessionId,
     /// What it is.
-    status: SessionStatus,
+    pub(crate) status: SessionStatus,
     /// Why, as a stable word.
     reason: Option<String>,
     /// The worker that holds it.
@@ -37,7 +37,7 @@ pub(super) struct StatusObject {
     /// Since when it is connected.
     connected_since: Option<Timestamp>,
     /// When its last event was recorded.
-    last_event_at: Option<Timestamp>,
+    pub(crate) last_event_at: Option<Timestamp>,
     /// Whether the holder itself has just said so; otherwise this is what was last written.
     live: bool,
 }
@@ -75,7 +75,7 @@ impl StatusObject {
 #[utoipa::path(get, path = "/v1/sessions/{session_id}/status", tag = "sessions", params(SessionPath),
     responses((status = 200, description = "The status.", body = StatusObject)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable"]))))]
-pub(super) async fn get_session_status(
+pub(crate) async fn get_session_status(
     State(app): State<App>,
     call: SessionCall<ReadSessions>,
 ) -> Result<Json<StatusObject>, Problem> {

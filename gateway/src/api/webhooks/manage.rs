@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::secret::WebhookSecret;
-use super::{WebhookObject, WebhookPath, WebhookSecretShown, settings};
+use super::{DialectWebhook, WebhookObject, WebhookPath, WebhookSecretShown, settings};
 use crate::app::App;
 use crate::auth::TenantCall;
 use crate::auth::permission::WriteWebhooks;
@@ -192,6 +192,58 @@ async fn set(
     Ok(transaction.commit().await?)
 }
 
+/// Switches the webhook that speaks in `format` of one session on or off. One that is not there is made from `otherwise` when it is switched on;
+/// answers whether there is one then.
+///
+/// # Errors
+/// `url_forbidden`, `forbidden`, or the database's problem.
+pub(crate) async fn switch_in_format(
+    app: &App,
+    call: &Call,
+    format: WebhookFormat,
+    session: SessionId,
+    enabled: bool,
+    otherwise: Option<DialectWebhook>,
+) -> Result<bool, Problem> {
+    let there = promptly(switch(app, call, format, session, enabled, otherwise)).await?;
+    app.relay().hint(subject::webhook_hint(app.region()));
+    Ok(there)
+}
+
+async fn switch(
+    app: &App,
+    call: &Call,
+    format: WebhookFormat,
+    session: SessionId,
+    enabled: bool,
+    otherwise: Option<DialectWebhook>,
+) -> Result<bool, Problem> {
+    let mut transaction = app.store().tenant(call.tenant).await?;
+    transaction.lock_webhooks_in_format(format).await?;
+    settings::check_sessions(&mut transaction, call, Some(&[session])).await?;
+    let known = transaction
+        .webhook_in_format(format, Some(session), call.within())
+        .await?;
+    match (known, otherwise) {
+        (Some(known), _) => {
+            let settings = WebhookSettings {
+                enabled,
+                ..known.settings
+            };
+            transaction.update_webhook(known.id, &settings).await?;
+        }
+        (None, Some(webhook)) if enabled => {
+            let mut checks = Checks::new();
+            webhook.check(app, &mut checks);
+            checks.finish()?;
+            webhook.create(app, &mut transaction, session).await?;
+        }
+        (None, _) => return Ok(false),
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
 /// Which webhooks are listed.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -352,7 +404,7 @@ async fn update(app: &App, call: &Call, webhook: WebhookId, body: UpdateWebhook)
 #[utoipa::path(delete, path = "/v1/webhooks/{webhook_id}", tag = "webhooks", params(WebhookPath),
     responses((status = 204, description = "The webhook is gone.")),
     extensions(("x-problems" = json!(["webhook_not_found"]))))]
-pub(super) async fn delete_webhook(
+pub(crate) async fn delete_webhook(
     State(app): State<App>,
     call: Call,
     Id(webhook): Id<WebhookId>,

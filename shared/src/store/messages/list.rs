@@ -87,24 +87,13 @@ impl TenantTransaction {
         after: Option<MessageId>,
         limit: i64,
     ) -> Result<Vec<Message>, StoreError> {
-        let mut between = Between {
-            lower: filter.since.map_or(Uuid::nil(), |since| id_at(since - CLOCKS_APART)),
+        let Some((chat, lower)) = self.bounds(session, filter).await? else {
+            return Ok(Vec::new());
+        };
+        let between = Between {
+            lower,
             upper: after.map_or(Uuid::max(), |after| after.0),
         };
-        let chat = match &filter.chat {
-            None => None,
-            Some(chat) => match self.known_chat(session, chat).await? {
-                None => return Ok(Vec::new()),
-                known => known,
-            },
-        };
-        if let Some(chat) = &chat {
-            between.lower = between.lower.max(chat.cleared_until.map_or(Uuid::nil(), next));
-            if filter.unread {
-                between.lower = between.lower.max(chat.read_until.map_or(Uuid::nil(), next));
-            }
-        }
-        let chat = chat.map(|chat| chat.jid);
         let rows = match (&filter.search, &chat) {
             (Some(text), chat) => {
                 self.search(session, filter, text, chat.as_deref(), between, limit)
@@ -116,6 +105,26 @@ impl TenantTransaction {
         };
         let region = self.region;
         rows.into_iter().map(|row| row.into_message(region)).collect()
+    }
+
+    /// The JID under which the filter's chat is kept, if it names one, and the least id that a message can have; `None`: there is no such chat.
+    pub(in crate::store) async fn bounds(
+        &mut self,
+        session: SessionId,
+        filter: &MessageFilter,
+    ) -> Result<Option<(Option<String>, Uuid)>, StoreError> {
+        let lower = filter.since.map_or(Uuid::nil(), |since| id_at(since - CLOCKS_APART));
+        let Some(chat) = &filter.chat else {
+            return Ok(Some((None, lower)));
+        };
+        let Some(chat) = self.known_chat(session, chat).await? else {
+            return Ok(None);
+        };
+        let mut lower = lower.max(chat.cleared_until.map_or(Uuid::nil(), next));
+        if filter.unread {
+            lower = lower.max(chat.read_until.map_or(Uuid::nil(), next));
+        }
+        Ok(Some((Some(chat.jid), lower)))
     }
 
     /// The chat of an address, also when it is kept under the person's other id.

@@ -194,7 +194,7 @@ impl Memory {
             verification_error: verification.err(),
             legacy_verified: secrets
                 .iter()
-                .any(|secret| legacy_signature_is_right(secret, headers, body)),
+                .any(|secret| legacy_signature_is_right(secret, &text_of(headers, "x-webhook-signature"), body)),
             attempts,
             answered,
         });
@@ -230,8 +230,7 @@ fn verify(secrets: &[&str], headers: &HeaderMap, body: &[u8]) -> Result<(), Stri
 }
 
 /// `X-Webhook-Signature: sha256=<hex>`: HMAC-SHA256 over the body, keyed with the secret's text as receivers configure it.
-fn legacy_signature_is_right(secret: &str, headers: &HeaderMap, body: &[u8]) -> bool {
-    let given = text_of(headers, "x-webhook-signature");
+pub(super) fn legacy_signature_is_right(secret: &str, given: &str, body: &[u8]) -> bool {
     let Some(signature) = given
         .strip_prefix("sha256=")
         .and_then(|digits| hex::decode(digits).ok())
