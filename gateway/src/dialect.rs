@@ -84,12 +84,8 @@ pub fn routes(app: &App) -> Router<App> {
 }
 
 fn below_prefix<S: Speech>(app: &App, routes: Router<App>) -> Router<App> {
-    // A layer around no routes is refused.
-    let limited = match routes.has_routes() {
-        true => routes.route_layer(from_fn_with_state(app.clone(), middleware::limit)),
-        false => routes,
-    };
-    let routes = limited
+    let routes = routes
+        .route_layer(from_fn_with_state(app.clone(), middleware::limit))
         .fallback(middleware::route_not_found)
         .method_not_allowed_fallback(middleware::method_not_allowed)
         .layer(CatchPanicLayer::custom(middleware::panicked))

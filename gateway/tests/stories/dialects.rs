@@ -190,6 +190,13 @@ async fn old_base_addresses_stay_valid_and_our_own_routes_too() {
             .send()
             .await
     };
+    let none = at_host("/sessions").await.expect(200);
+    assert_eq!(
+        none.json["message"], "Ainda não foi sincronizado algum numero",
+        "it is not started"
+    );
+    let start = format!("/v1/sessions/{id}/start");
+    tenant.client.post(&start, json!({})).await.expect(202);
     let known = at_host("/sessions").await.expect(200);
     assert_eq!(
         known.json,
