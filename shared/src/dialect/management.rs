@@ -175,7 +175,7 @@ mod tests {
     fn a_file_is_told_by_its_link_once_it_is_stored() {
         let picture = message(
             "image",
-            json!({"mime_type": "image/jpeg", "status": "pending", "caption": "Look"}),
+            &json!({"mime_type": "image/jpeg", "status": "pending", "caption": "Look"}),
         );
         assert_eq!(told(&event("message.received", picture.clone()), &around()), None);
         let ended = |event_type: &str| event(event_type, json!({"message_id": picture["id"], "media": {}}));
