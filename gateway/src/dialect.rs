@@ -137,6 +137,7 @@ pub fn moves_file(route: &str) -> bool {
         "/{session}/send",
         "/{session}/upload",
         "/{file}/download",
+        "/status/sessions/{session}",
     ]
     .iter()
     .any(|end| route.ends_with(end))

@@ -28,6 +28,7 @@ pub struct Problem(Box<Contents>);
 struct Contents {
     code: Code,
     detail: String,
+    said: Option<String>,
     errors: Vec<FieldError>,
     retry_after: Option<u32>,
     rate_limit: Option<NonZeroU32>,
@@ -90,6 +91,7 @@ impl Problem {
         Self(Box::new(Contents {
             code,
             detail: detail.into(),
+            said: None,
             errors: Vec::new(),
             retry_after,
             rate_limit: None,
@@ -167,6 +169,19 @@ impl Problem {
     #[must_use]
     pub fn seconds_to_wait(&self) -> Option<u32> {
         self.0.retry_after
+    }
+
+    /// Says it in the words of an older API's clients, whatever [`crate::dialect::words`] has for its code.
+    #[must_use]
+    pub fn said(mut self, text: impl Into<String>) -> Self {
+        self.0.said = Some(text.into());
+        self
+    }
+
+    /// What the clients of an older API are told, where that is something of its own.
+    #[must_use]
+    pub fn saying(&self) -> Option<&str> {
+        self.0.said.as_deref()
     }
 
     /// Remembers the cause for the log.

@@ -28,6 +28,7 @@ pub(crate) struct WebhookRow<'a> {
     pub(crate) sessions: Option<Vec<Uuid>>,
     pub(crate) headers: Option<serde_json::Value>,
     pub(crate) retry_schedule: Option<Vec<i32>>,
+    pub(crate) format: Option<&'a str>,
 }
 
 /// A delivery as the database has it.
@@ -76,7 +77,7 @@ impl Database {
     pub(crate) async fn add_webhook(&self, tenant: TenantId, webhook: WebhookRow<'_>) -> WebhookId {
         let id = WebhookId::generate();
         sqlx::query(
-            "INSERT INTO webhook (id, tenant_id, url, events, sessions, headers, retry_schedule) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO webhook (id, tenant_id, url, events, sessions, headers, retry_schedule, format) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id.0)
         .bind(tenant.0)
@@ -85,6 +86,7 @@ impl Database {
         .bind(webhook.sessions)
         .bind(webhook.headers.unwrap_or_else(|| serde_json::json!({})))
         .bind(webhook.retry_schedule)
+        .bind(webhook.format.unwrap_or("rookery"))
         .execute(&self.pool)
         .await
         .unwrap();

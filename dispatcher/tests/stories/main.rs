@@ -8,6 +8,7 @@
 
 mod database;
 mod delivery;
+mod dialects;
 mod dispatcher;
 mod failures;
 mod isolation;

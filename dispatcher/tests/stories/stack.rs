@@ -105,9 +105,14 @@ impl Stack {
 
     /// A webhook of the story's tenant with [`SECRET`], announced as the gateway does.
     pub(crate) async fn webhook_with(&self, row: WebhookRow<'_>) -> WebhookId {
+        self.webhook_signed_with(row, SECRET).await
+    }
+
+    /// The same with another secret.
+    pub(crate) async fn webhook_signed_with(&self, row: WebhookRow<'_>, secret: &str) -> WebhookId {
         let webhook = self.database.add_webhook(self.tenant, row).await;
         let key = self.key.public();
-        self.database.add_secret(&key, self.tenant, webhook, SECRET, None).await;
+        self.database.add_secret(&key, self.tenant, webhook, secret, None).await;
         self.announce().await;
         webhook
     }

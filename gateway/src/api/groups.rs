@@ -2,8 +2,8 @@
 
 pub(crate) mod invites;
 pub(crate) mod list;
-mod manage;
-mod participants;
+pub(crate) mod manage;
+pub(crate) mod participants;
 mod picture;
 mod requests;
 

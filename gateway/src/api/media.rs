@@ -1,7 +1,7 @@
 //! `/v1/media`: files that a tenant uploads, and those that arrived in messages.
 
-mod read;
-mod remove;
+pub(crate) mod read;
+pub(crate) mod remove;
 mod upload;
 mod upload_directly;
 

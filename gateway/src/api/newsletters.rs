@@ -287,7 +287,7 @@ async fn list_newsletter_messages(
 /// A reaction.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReactionBody {
+pub(crate) struct ReactionBody {
     /// An emoji: 1 to 16 characters.
     #[schema(example = "👍")]
     pub(super) emoji: String,

@@ -1,8 +1,8 @@
 //! `/v1/sessions/{id}/statuses`: status posts (stories), the account's own and those that it has received.
 
-mod act;
+pub(crate) mod act;
 mod list;
-mod post;
+pub(crate) mod post;
 
 use shared::ids::{SessionId, StatusId};
 use shared::problem::Code;

@@ -1,23 +1,31 @@
 //! Files that a dialect's clients send: by a link, in base64 or in a form. They go into our storage first, because only their bytes tell which kind of
 //! message they become.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use shared::bucket::BucketError;
 use shared::content::MediaStatus;
-use shared::ids::TenantId;
+use shared::ids::{MediaId, TenantId};
 use shared::problem::Code;
 use shared::store::media::StoredMedia;
 
+use super::patience::look_for;
 use crate::app::App;
+use crate::auth::TenantCall;
+use crate::database::promptly;
 use crate::media::receive::Incoming;
 use crate::media::{fetch, of_bucket, resolve, too_large};
 use crate::problem::Problem;
 
 /// The largest file that is given back in base64, in bytes.
 pub const LARGEST_IN_BASE64: u64 = 16 * 1024 * 1024;
+
+/// How long a file that is on its way from WhatsApp is waited for.
+const FETCH_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Fetches a file from a link of the field `field` into our storage.
 ///
@@ -88,6 +96,38 @@ pub fn message(to: &str, file: &StoredMedia, caption: Option<&str>, document: bo
     let mut message = json!({ "to": to, "type": kind });
     message[kind] = content;
     message
+}
+
+/// The file once it is in our storage; one that was left out is fetched from WhatsApp now.
+///
+/// # Errors
+/// [`Code::MediaNotFound`] also when it cannot be had, [`Code::Timeout`] when it does not come in time.
+pub async fn fetched<P>(app: &App, call: &TenantCall<P>, media: MediaId) -> Result<StoredMedia, Problem> {
+    let read = || {
+        promptly(async {
+            let mut transaction = app.store().tenant(call.tenant).await?;
+            let found = transaction.media(media, call.within()).await?;
+            found.ok_or_else(|| Problem::not_found(Code::MediaNotFound))
+        })
+    };
+    if matches!(read().await?.status, MediaStatus::Skipped | MediaStatus::Failed) {
+        promptly(async {
+            let mut transaction = app.store().tenant(call.tenant).await?;
+            transaction.request_media_download(media).await?;
+            Ok(transaction.commit().await?)
+        })
+        .await?;
+    }
+    let come = look_for(FETCH_PATIENCE, || async {
+        let found = read().await?;
+        match found.status {
+            MediaStatus::Stored => Ok(Some(found)),
+            MediaStatus::Failed => Err(Problem::not_found(Code::MediaNotFound)),
+            _ => Ok(None),
+        }
+    });
+    come.await?
+        .ok_or_else(|| Problem::new(Code::Timeout, "The file has not come in time."))
 }
 
 /// A link under which a stored file can be downloaded for some minutes without a key; `None` while it is not stored.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::ids::MessageId;
@@ -66,6 +66,20 @@ async fn find(app: &App, call: &SessionCall<SendMessages>, message: MessageId) -
     })
     .await?;
     found.ok_or_else(|| Problem::not_found(Code::MessageNotFound))
+}
+
+/// Reads what an operation on the account has ended with.
+///
+/// # Errors
+/// [`Code::Timeout`] when it has not ended yet (it may still be done), [`Code::Internal`] when its result is not what is expected.
+pub async fn outcome<T: DeserializeOwned>(response: Response) -> Result<T, Problem> {
+    if response.status() == StatusCode::ACCEPTED {
+        return Err(Problem::new(
+            Code::Timeout,
+            "It is accepted, and has not ended in time.",
+        ));
+    }
+    answer(response).await
 }
 
 /// Reads the JSON of an answer that a use case gave.

@@ -1,5 +1,5 @@
 //! What is said of failures in the languages of the older APIs. A problem that a dialect has made itself is in its language already: it has a text and
-//! names no field.
+//! names no field, or it says it itself ([`Problem::said`]).
 
 use shared::problem::Code;
 
@@ -14,6 +14,9 @@ pub fn invalid(text: impl Into<String>) -> Problem {
 /// In Spanish.
 #[must_use]
 pub fn spanish(problem: &Problem) -> String {
+    if let Some(text) = problem.saying() {
+        return text.to_owned();
+    }
     let text = match problem.code() {
         Code::ValidationFailed => match problem.errors().first() {
             None => return problem.detail().to_owned(),
@@ -68,6 +71,9 @@ fn spanish_field(field: &str) -> String {
 /// In Portuguese.
 #[must_use]
 pub fn portuguese(problem: &Problem) -> String {
+    if let Some(text) = problem.saying() {
+        return text.to_owned();
+    }
     let text = match problem.code() {
         Code::ValidationFailed => match problem.errors().first() {
             None => return problem.detail().to_owned(),

@@ -1,9 +1,13 @@
 //! The dialects at the gateway alone: who may, through which door, and what a GET must not do. What they answer is told by the scenario files.
 
+use std::collections::HashMap;
+
 use gateway::dialect::listed_routes;
 use harness::wait::{SOON, until};
 use serde_json::{Value, json};
 use shared::dialect::Dialect;
+use shared::store::dialect_numbers::NumberKind;
+use uuid::Uuid;
 
 use crate::client::{Answer, Client};
 use crate::gateway::{Options, World};
@@ -40,7 +44,7 @@ fn routes(session: &str) -> Vec<(Dialect, String, String, bool)> {
             routes.push((*dialect, method.to_owned(), path, names));
         }
     }
-    assert_eq!(routes.len(), 9 + 32 + 15 + 43 + 12);
+    assert_eq!(routes.len(), 111);
     routes
 }
 
@@ -78,7 +82,7 @@ async fn every_listed_route_is_there_and_almost_none_without_a_credential() {
             answer.json
         );
         assert!(
-            answer.json.get("type").is_none(),
+            dialect == Dialect::Crm || answer.json.get("code").is_none(),
             "a dialect's failures are its own: {}",
             answer.json
         );
@@ -218,4 +222,129 @@ async fn a_sessions_name_survives_the_gateway_and_is_free_once_the_session_is_de
         .expect(200);
     let again = tenant.client.get("/v1/sessions").await.expect(200);
     assert_ne!(again.text("/data/0/id"), id);
+}
+
+#[tokio::test]
+async fn a_number_is_given_once_however_many_ask_at_the_same_time() {
+    let world = World::new().await;
+    let second = world.second_gateway().await;
+    let tenant = world.tenant().await;
+    let session = tenant.session().await;
+    let messages: Vec<Uuid> = (0..40).map(|_| Uuid::now_v7()).collect();
+    // Each asks for twenty of them, beginning elsewhere, in a transaction of its own.
+    let asking = (0..10).map(|number: usize| {
+        let app = if number.is_multiple_of(2) { &world.gateway.app } else { &second.app };
+        let wanted: Vec<_> = messages
+            .iter()
+            .cycle()
+            .skip(number * 4)
+            .take(20)
+            .map(|message| (*message, Some(session)))
+            .collect();
+        async move {
+            let mut transaction = app.store().tenant(tenant.id).await.unwrap();
+            let given = transaction.dialect_numbers(NumberKind::Message, &wanted).await.unwrap();
+            transaction.commit().await.unwrap();
+            assert_eq!(given.len(), wanted.len());
+            given
+        }
+    });
+    let mut numbers: HashMap<Uuid, i64> = HashMap::new();
+    for given in futures::future::join_all(asking).await {
+        for (message, number) in given {
+            assert_eq!(*numbers.entry(message).or_insert(number), number, "a number stays");
+        }
+    }
+    let mut all: Vec<i64> = numbers.values().copied().collect();
+    all.sort_unstable();
+    assert_eq!(all, (1..=40).collect::<Vec<i64>>(), "each once, none left out");
+
+    let mut transaction = second.app.store().tenant(tenant.id).await.unwrap();
+    let found = transaction.numbered(NumberKind::Message, numbers[&messages[0]]).await;
+    assert_eq!(found.unwrap().unwrap().subject, messages[0]);
+    // Sessions count for themselves, and so does every tenant.
+    assert_eq!(transaction.session_number(session).await.unwrap(), Some(1));
+    let other = world.tenant().await;
+    let mut transaction = second.app.store().tenant(other.id).await.unwrap();
+    assert_eq!(transaction.numbered(NumberKind::Message, 1).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_session_is_found_by_its_number_only_where_the_dialect_has_numbers() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let id = tenant.session().await.to_string();
+    let listed = tenant.client.get("/compat/crm/api/sessions").await.expect(200);
+    assert_eq!(listed.json["data"]["sessions"][0]["id"], 1);
+    assert_eq!(listed.json["data"]["sessions"][0]["sessionId"], id.as_str());
+    for name in ["1", id.as_str()] {
+        let found = tenant.client.get(&format!("/compat/crm/api/sessions/{name}/status")).await;
+        assert_eq!(found.expect(200).json["data"]["sessionId"], id.as_str());
+    }
+    tenant.client.get("/compat/multisession/api/status/1").await.expect(404);
+    let other = world.tenant().await;
+    other.client.get("/compat/crm/api/sessions/1/status").await.expect(404);
+    tenant.client.delete(&format!("/v1/sessions/{id}")).await.expect(204);
+    tenant.client.get("/compat/crm/api/sessions/1/status").await.expect(404);
+    let next = tenant.session().await.to_string();
+    let listed = tenant.client.get("/compat/crm/api/sessions").await.expect(200);
+    assert_eq!(listed.json["data"]["sessions"][0]["sessionId"], next.as_str());
+    assert_eq!(listed.json["data"]["sessions"][0]["id"], 2, "a number is never given again");
+}
+
+#[tokio::test]
+async fn a_session_that_comes_from_frappe_needs_somewhere_to_tell_its_messages() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let create = async |client: &Client, body: Value| {
+        client
+            .call("POST", "/compat/crm/api/sessions")
+            .header("x-frappe-origin", "true")
+            .json(&body)
+            .send()
+            .await
+    };
+    let refused = create(&tenant.client, json!({"sessionId": "mi_sesion_crm_123"})).await.expect(400);
+    assert_eq!(refused.json["code"], "VALIDATION_ERROR");
+    assert!(refused.text("/error").contains("webhookUrl"), "{}", refused.json);
+    assert_eq!(tenant.client.get("/v1/sessions").await.json["data"], json!([]));
+    let session = tenant.session().await.to_string();
+    let configure = format!("/compat/crm/api/sessions/{session}/frappe/configure");
+    tenant.client.post(&configure, json!({"sendToFrappe": true})).await.expect(400);
+    tenant.client.post(&configure, json!({"sendToFrappe": false})).await.expect(200);
+}
+
+#[tokio::test]
+async fn switching_frappe_on_and_off_keeps_one_webhook_with_its_url() {
+    const HOOK: &str = "https://crm.example.com/api/method/app.api.webhook.handle_webhook";
+    let url = format!("--crm-webhook-url={HOOK}");
+    let world = World::with(Options {
+        flags: vec![&url, "--crm-webhook-secret=tu_secreto"],
+        ..Options::default()
+    })
+    .await;
+    let tenant = world.tenant().await;
+    let session = tenant.session().await.to_string();
+    let base = format!("/compat/crm/api/sessions/{session}/frappe");
+    let webhooks = async || tenant.client.get("/v1/webhooks").await.expect(200).json["data"].clone();
+    assert_eq!(webhooks().await, json!([]));
+    for enabled in [true, false, true] {
+        let configured = tenant.client.post(&format!("{base}/configure"), json!({"sendToFrappe": enabled})).await;
+        let data = json!({"sessionId": session, "sendToFrappe": enabled});
+        assert_eq!(configured.expect(200).json["data"], data);
+        let status = tenant.client.get(&format!("{base}/status")).await.expect(200);
+        assert_eq!(status.json["data"]["sendToFrappe"], enabled);
+        let found = webhooks().await;
+        assert_eq!(found.as_array().unwrap().len(), 1, "{found}");
+        assert_eq!(found[0]["url"], HOOK);
+        assert_eq!(found[0]["format"], "crm");
+        assert_eq!(found[0]["sessions"], json!([session]));
+        assert_eq!(found[0]["enabled"], enabled);
+    }
+    // A key that may not manage webhooks switches nothing.
+    let (_, reader) = world.key(&tenant.id.to_string(), json!({"scopes": ["sessions:read"]})).await;
+    let reader = tenant.client.with_key(&reader);
+    let refused = reader.post(&format!("{base}/configure"), json!({"sendToFrappe": false})).await.expect(403);
+    assert_eq!(refused.json["code"], "AUTHORIZATION_FAILED");
+    reader.get(&format!("{base}/status")).await.expect(200);
 }

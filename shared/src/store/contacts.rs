@@ -54,6 +54,21 @@ pub struct ContactFilter {
     pub blocked: Option<bool>,
     /// Businesses, or others.
     pub business: Option<bool>,
+    /// How many of them are left out first, for clients that count pages.
+    pub skip: i64,
+}
+
+/// How many people a session knows, and how well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ContactStatistics {
+    /// All of them.
+    pub people: i64,
+    /// Those of whom WhatsApp has not said that they do not use it.
+    pub on_whatsapp: i64,
+    /// Those with a name: the owner's, their own, or a verified one.
+    pub named: i64,
+    /// Those with a picture.
+    pub with_picture: i64,
 }
 
 struct ContactRow {
@@ -147,7 +162,7 @@ impl TenantTransaction {
                AND ($5::boolean IS NULL OR is_blocked = $5)
                AND ($6::boolean IS NULL OR is_business = $6)
                AND ($7::uuid IS NULL OR id > $7)
-             ORDER BY id LIMIT $8",
+             ORDER BY id LIMIT $8 OFFSET $9",
             session.uuid,
             self.tenant.0,
             filter.search,
@@ -155,11 +170,58 @@ impl TenantTransaction {
             filter.blocked,
             filter.business,
             after,
-            limit
+            limit,
+            filter.skip
         )
         .fetch_all(&mut *self.transaction)
         .await?;
         Ok(rows.into_iter().map(Contact::from).collect())
+    }
+
+    /// How many people a session knows of whom a filter is true; what it leaves out first is counted too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn count_contacts(&mut self, session: SessionId, filter: &ContactFilter) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM contact
+             WHERE session_id = $1 AND tenant_id = $2
+               AND ($3::text IS NULL OR position(lower($3) IN lower(concat_ws(' ', name, push_name, verified_name, phone, lid))) > 0)
+               AND ($4::boolean IS NULL OR (name IS NOT NULL) = $4)
+               AND ($5::boolean IS NULL OR is_blocked = $5)
+               AND ($6::boolean IS NULL OR is_business = $6)"#,
+            session.uuid,
+            self.tenant.0,
+            filter.search,
+            filter.saved,
+            filter.blocked,
+            filter.business
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(count)
+    }
+
+    /// How many people a session knows, and how well.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn contact_statistics(&mut self, session: SessionId) -> Result<ContactStatistics, StoreError> {
+        Ok(sqlx::query_as!(
+            ContactStatistics,
+            r#"SELECT count(*) AS "people!",
+                      count(*) FILTER (WHERE NOT EXISTS (
+                          SELECT 1 FROM number_check
+                          WHERE number_check.session_id = $1 AND number_check.tenant_id = $2 AND NOT registered
+                            AND number = contact.phone || '@s.whatsapp.net')) AS "on_whatsapp!",
+                      count(*) FILTER (WHERE COALESCE(name, push_name, verified_name) IS NOT NULL) AS "named!",
+                      count(*) FILTER (WHERE picture_id IS NOT NULL) AS "with_picture!"
+             FROM contact WHERE session_id = $1 AND tenant_id = $2"#,
+            session.uuid,
+            self.tenant.0
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?)
     }
 }
 

@@ -16,6 +16,8 @@ pub struct GroupFilter {
     pub kinds: Vec<GroupKind>,
     /// Also those in which the account is no member any more.
     pub left: bool,
+    /// How many of them are left out first, for clients that count pages.
+    pub skip: i64,
 }
 
 struct GroupRow {
@@ -125,20 +127,44 @@ impl TenantTransaction {
                AND (cardinality($4::text[]) = 0 OR kind = ANY($4))
                AND ($5 OR role IS NOT NULL)
                AND ($6::text IS NULL OR jid > $6)
-             ORDER BY jid LIMIT $7",
+             ORDER BY jid LIMIT $7 OFFSET $8",
             session.uuid,
             self.tenant.0,
             filter.search.as_deref().map(containing),
             &kinds as &[&str],
             filter.left,
             after,
-            limit
+            limit,
+            filter.skip
         )
         .fetch_all(&mut *self.transaction)
         .await?
         .into_iter()
         .map(GroupRow::into_group)
         .collect()
+    }
+
+    /// How many groups of a session a filter is true of; what it leaves out first is counted too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn count_groups(&mut self, session: SessionId, filter: &GroupFilter) -> Result<i64, StoreError> {
+        let kinds: Vec<&str> = filter.kinds.iter().map(|kind| kind.as_str()).collect();
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM group_info
+             WHERE session_id = $1 AND tenant_id = $2
+               AND ($3::text IS NULL OR subject ILIKE $3)
+               AND (cardinality($4::text[]) = 0 OR kind = ANY($4))
+               AND ($5 OR role IS NOT NULL)"#,
+            session.uuid,
+            self.tenant.0,
+            filter.search.as_deref().map(containing),
+            &kinds as &[&str],
+            filter.left
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(count)
     }
 
     /// One group with its members; `None` when it is not known.

@@ -109,6 +109,19 @@ pub struct MediaFilter {
     pub status: Option<MediaStatus>,
     /// Those of a MIME type, or of a family of them (`image/*`).
     pub mime_type: Option<String>,
+    /// How many of them are left out first, for clients that count pages.
+    pub skip: i64,
+}
+
+impl MediaFilter {
+    /// The MIME type that is meant, or the beginning of those that are.
+    fn exact_and_family(&self) -> (Option<&str>, Option<String>) {
+        match self.mime_type.as_deref().map(|mime| (mime, mime.split_once("/*"))) {
+            Some((_, Some((family, _)))) => (None, Some(format!("{family}/"))),
+            Some((exact, None)) => (Some(exact), None),
+            None => (None, None),
+        }
+    }
 }
 
 struct MediaRow {
@@ -311,11 +324,7 @@ impl TenantTransaction {
         limit: i64,
     ) -> Result<Vec<StoredMedia>, StoreError> {
         let region = self.region;
-        let (exact, family) = match filter.mime_type.as_deref().map(|mime| mime.split_once("/*")) {
-            Some(Some((family, _))) => (None, Some(format!("{family}/"))),
-            Some(None) => (filter.mime_type.clone(), None),
-            None => (None, None),
-        };
+        let (exact, family) = filter.exact_and_family();
         sqlx::query_as!(
             MediaRow,
             "SELECT id, session_id, message_id, wa_message_id, status, mime_type, size, sha256, file_name, width, height, seconds, thumbnail,
@@ -327,7 +336,7 @@ impl TenantTransaction {
                AND ($5::text IS NULL OR mime_type = $5)
                AND ($6::text IS NULL OR starts_with(mime_type, $6))
                AND ($7::uuid IS NULL OR id < $7)
-             ORDER BY id DESC LIMIT $8",
+             ORDER BY id DESC LIMIT $8 OFFSET $9",
             self.tenant.0,
             within,
             filter.session.map(|session| session.uuid),
@@ -335,13 +344,63 @@ impl TenantTransaction {
             exact,
             family,
             after.map(|after| after.0),
-            limit
+            limit,
+            filter.skip
         )
         .fetch_all(&mut *self.transaction)
         .await?
         .into_iter()
         .map(|row| row.into_media(region))
         .collect()
+    }
+
+    /// How many files a filter is true of, as far as `most`; what it leaves out first is counted too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn count_media(
+        &mut self,
+        filter: &MediaFilter,
+        within: Option<&[Uuid]>,
+        most: i64,
+    ) -> Result<i64, StoreError> {
+        let (exact, family) = filter.exact_and_family();
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM (
+                   SELECT 1 FROM media WHERE tenant_id = $1 AND deleted_at IS NULL
+                     AND ($2::uuid[] IS NULL OR session_id IS NULL OR session_id = ANY($2))
+                     AND ($3::uuid IS NULL OR session_id = $3)
+                     AND ($4::text IS NULL OR status = $4)
+                     AND ($5::text IS NULL OR mime_type = $5)
+                     AND ($6::text IS NULL OR starts_with(mime_type, $6))
+                   LIMIT $7) counted"#,
+            self.tenant.0,
+            within,
+            filter.session.map(|session| session.uuid),
+            filter.status.map(MediaStatus::as_str),
+            exact,
+            family,
+            most
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(count)
+    }
+
+    /// A file that its tenant has uploaded belongs to a session from now on: it is listed there, and goes when the session is removed.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn give_media_to_session(&mut self, media: MediaId, session: SessionId) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE media SET session_id = $3, updated_at = now() WHERE id = $1 AND tenant_id = $2 AND session_id IS NULL AND deleted_at IS NULL",
+            media.0,
+            self.tenant.0,
+            session.uuid
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
     }
 
     /// Hides a file from everybody; its object is deleted soon. Answers its object's key, `None` if there is no such file.

@@ -18,6 +18,8 @@ pub struct StatusFilter {
     pub author: Option<Address>,
     /// Those that can still be seen: neither expired nor taken back, nor failed.
     pub active: bool,
+    /// How many of them are left out first, for clients that count pages.
+    pub skip: i64,
 }
 
 struct StatusRow {
@@ -194,7 +196,7 @@ impl TenantTransaction {
                AND ($4::text IS NULL OR author = $4 OR author_lid = $5)
                AND (NOT $6 OR (expires_at > now() AND revoked_at IS NULL AND status <> 'failed'))
                AND ($7::uuid IS NULL OR id < $7)
-             ORDER BY id DESC LIMIT $8",
+             ORDER BY id DESC LIMIT $8 OFFSET $9",
             session.uuid,
             self.tenant.0,
             filter.from_me,
@@ -202,13 +204,37 @@ impl TenantTransaction {
             filter.author.as_ref().and_then(Address::lid),
             filter.active,
             after.map(|after| after.0),
-            limit
+            limit,
+            filter.skip
         )
         .fetch_all(&mut *self.transaction)
         .await?
         .into_iter()
         .map(|row| row.into_status(region))
         .collect()
+    }
+
+    /// How many posts of a session a filter is true of; what it leaves out first is counted too.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn count_statuses(&mut self, session: SessionId, filter: &StatusFilter) -> Result<i64, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM status_post
+             WHERE session_id = $1 AND tenant_id = $2
+               AND ($3::boolean IS NULL OR from_me = $3)
+               AND ($4::text IS NULL OR author = $4 OR author_lid = $5)
+               AND (NOT $6 OR (expires_at > now() AND revoked_at IS NULL AND status <> 'failed'))"#,
+            session.uuid,
+            self.tenant.0,
+            filter.from_me,
+            filter.author.as_ref().map(Address::to_string),
+            filter.author.as_ref().and_then(Address::lid),
+            filter.active
+        )
+        .fetch_one(&mut *self.transaction)
+        .await?;
+        Ok(count)
     }
 
     /// The people in the account's address book who are not blocked: those whom its owner shows posts when nobody is named, in the order in which

@@ -5,6 +5,7 @@
 
 pub mod ask;
 pub mod pattern;
+mod person;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -72,6 +73,20 @@ pub struct PhoneStep {
     invites_to: Option<String>,
     /// Marks the message with this id, from this person, as read.
     has_read: Option<ReadStep>,
+    /// Changes what they tell of themselves: name, about, picture, business.
+    changes_profile: Option<Value>,
+    /// Changes something that all their devices share, as their address book.
+    changes_app_state: Option<Value>,
+    /// Lets others add them to groups, or does not.
+    opens_to_groups: Option<bool>,
+    /// Shows a text as a status.
+    posts_status: Option<person::PostStep>,
+    /// Has heard that their message with this id was read.
+    hears_of_reading: Option<String>,
+    /// Sees a reaction to a message.
+    sees_reaction: Option<person::ReactionStep>,
+    /// Sees a group as WhatsApp has it.
+    sees_group: Option<person::SeenGroup>,
     /// Keeps the id of the message, or the code, under this name.
     #[serde(default)]
     keep: Option<String>,
@@ -304,7 +319,7 @@ impl Telling<'_> {
             let wanted = STANDARD.decode(bytes)?;
             self.reads_file(&phone, &wanted).await?;
         }
-        Ok(())
+        self.more(&phone, step).await
     }
 
     async fn reads_file(&self, phone: &Phone, wanted: &[u8]) -> anyhow::Result<()> {

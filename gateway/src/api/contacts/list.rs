@@ -63,6 +63,7 @@ pub(super) async fn list_contacts(
         saved: list.saved,
         blocked: list.blocked,
         business: list.business,
+        ..ContactFilter::default()
     };
     let rows = promptly(async {
         let mut transaction = app.store().tenant(call.tenant.tenant).await?;

@@ -53,7 +53,7 @@ fn check_code(checks: &mut Checks, text: &str) -> String {
 #[utoipa::path(get, path = "/v1/sessions/{session_id}/groups/{group_jid}/invite-code", tag = "groups", params(SessionPath, GroupPath),
     responses((status = 200, description = "The code.", body = InviteCode)),
     extensions(("x-problems" = json!(LOOK_UP_PROBLEMS))))]
-pub(super) async fn get_invite_code(
+pub(crate) async fn get_invite_code(
     State(app): State<App>,
     call: SessionCall<ReadMessages>,
     GroupJid(group): GroupJid,

@@ -91,19 +91,12 @@ pub(crate) async fn list_groups(
         checks.text("search", search, 1..=100);
     }
     checks.finish()?;
-    let read_at = read_at(&app, &call).await?;
-    if list.refresh {
-        read(&app, &call, read_at).await?;
-    } else if read_at.is_none() {
-        // An account that is away has no list to read; what is recorded is better than nothing.
-        if let Err(problem) = read(&app, &call, read_at).await {
-            tracing::debug!(?problem, "the groups could not be read from WhatsApp yet");
-        }
-    }
+    know(&app, &call, list.refresh).await?;
     let filter = GroupFilter {
         search: list.search,
         kinds: list.kind,
         left: list.left,
+        ..GroupFilter::default()
     };
     let after = list.cursor.map(|Cursor(GroupPlace(jid))| jid);
     let groups = promptly(async {
@@ -115,6 +108,24 @@ pub(crate) async fn list_groups(
     .await?;
     let place = |group: &Group| GroupPlace(group.jid.clone());
     Ok(Json(Page::new(groups, list.limit, place, |group| group)))
+}
+
+/// Has the account's groups recorded: read from WhatsApp now where that is wanted, else where it was never done.
+///
+/// # Errors
+/// [`Code::SessionNotFound`]; where it is wanted also what keeps them from being read.
+pub(crate) async fn know(app: &App, call: &Call, refresh: bool) -> Result<(), Problem> {
+    let read_at = read_at(app, call).await?;
+    if refresh {
+        return read(app, call, read_at).await;
+    }
+    // An account that is away has no list to read; what is recorded is better than nothing.
+    if read_at.is_none()
+        && let Err(problem) = read(app, call, read_at).await
+    {
+        tracing::debug!(?problem, "the groups could not be read from WhatsApp yet");
+    }
+    Ok(())
 }
 
 /// When the groups were last read as a whole; also whether there is such a session.

@@ -28,7 +28,7 @@ const TIMERS: [u32; 4] = [0, 86_400, 604_800, 7_776_000];
 /// A group to be made.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewGroup {
+pub(crate) struct NewGroup {
     /// The name: 1 to 100 characters.
     #[schema(example = "Support")]
     subject: String,
@@ -91,7 +91,7 @@ fn check(request: NewGroup) -> Result<GroupOperation, Problem> {
     responses((status = 200, description = "The group.", body = CreatedGroup),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn create_group(
+pub(crate) async fn create_group(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,
@@ -110,7 +110,7 @@ pub(super) async fn create_group(
     responses((status = 200, description = "The group as it is now.", body = Group),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn update_group(
+pub(crate) async fn update_group(
     State(app): State<App>,
     call: Call,
     GroupJid(group): GroupJid,

@@ -64,7 +64,7 @@ async fn submit(
     responses((status = 200, description = "How it ended for each person.", body = ParticipantResults),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn add_group_participants(
+pub(crate) async fn add_group_participants(
     State(app): State<App>,
     call: Call,
     GroupJid(group): GroupJid,
@@ -80,7 +80,7 @@ pub(super) async fn add_group_participants(
     responses((status = 200, description = "How it ended for each person.", body = ParticipantResults),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn remove_group_participants(
+pub(crate) async fn remove_group_participants(
     State(app): State<App>,
     call: Call,
     GroupJid(group): GroupJid,
@@ -97,7 +97,7 @@ pub(super) async fn remove_group_participants(
     responses((status = 200, description = "How it ended for each person.", body = ParticipantResults),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!(OPERATION_PROBLEMS))))]
-pub(super) async fn promote_group_participants(
+pub(crate) async fn promote_group_participants(
     State(app): State<App>,
     call: Call,
     GroupJid(group): GroupJid,

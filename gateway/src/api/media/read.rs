@@ -64,6 +64,7 @@ pub(super) async fn list_media(
         session: list.session_id,
         status: list.status,
         mime_type: list.mime_type,
+        ..MediaFilter::default()
     };
     let after = list.cursor.map(|Cursor(id)| MediaId(id));
     let rows = promptly(async {
@@ -104,7 +105,7 @@ pub(super) async fn get_media(
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ContentParameters {
+pub(crate) struct ContentParameters {
     /// `false`: the gateway passes the bytes on itself, for clients that cannot reach the storage.
     #[serde(default = "yes")]
     #[param(default = true, required = false)]
@@ -120,7 +121,7 @@ fn yes() -> bool {
     responses((status = 302, description = "`Location` has the bytes.", headers(("location" = String, description = "The signed URL."))),
               (status = 200, description = "The bytes (with `redirect=false`), with the file's own type.", body = String, content_type = "*/*")),
     extensions(("x-problems" = json!(["media_not_found"]))))]
-pub(super) async fn get_media_content(
+pub(crate) async fn get_media_content(
     State(app): State<App>,
     call: Call,
     Id(media): Id<MediaId>,

@@ -25,7 +25,7 @@ use crate::problem::Problem;
 #[utoipa::path(delete, path = "/v1/media/{media_id}", tag = "media", params(MediaPath),
     responses((status = 204, description = "The file is gone.")),
     extensions(("x-problems" = json!(["media_not_found"]))))]
-pub(super) async fn delete_media(
+pub(crate) async fn delete_media(
     State(app): State<App>,
     call: TenantCall<WriteMedia>,
     Id(media): Id<MediaId>,

@@ -58,7 +58,7 @@ fn author(post: &Status) -> Result<Address, Problem> {
     responses((status = 200, description = "The author is told.", body = OperationDone),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!([&["status_not_found"], OPERATION_PROBLEMS].concat()))))]
-pub(super) async fn view_status(
+pub(crate) async fn view_status(
     State(app): State<App>,
     call: Call,
     Id(status): Id<StatusId>,
@@ -93,7 +93,7 @@ async fn react(app: &App, call: &Call, prefer: Prefer, status: StatusId, emoji: 
     responses((status = 200, description = "It is on its way.", body = OperationDone),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!([&["status_not_found"], OPERATION_PROBLEMS].concat()))))]
-pub(super) async fn react_to_status(
+pub(crate) async fn react_to_status(
     State(app): State<App>,
     call: Call,
     Id(status): Id<StatusId>,
@@ -110,7 +110,7 @@ pub(super) async fn react_to_status(
     responses((status = 200, description = "It is on its way.", body = OperationDone),
               (status = 202, description = "It is accepted and has not ended yet.", body = OperationAccepted)),
     extensions(("x-problems" = json!([&["status_not_found"], OPERATION_PROBLEMS].concat()))))]
-pub(super) async fn unreact_to_status(
+pub(crate) async fn unreact_to_status(
     State(app): State<App>,
     call: Call,
     Id(status): Id<StatusId>,

@@ -56,6 +56,7 @@ async fn page(app: &App, call: &Call, list: ListStatuses, active: bool) -> Resul
         from_me: list.from_me,
         author: author.and_then(Result::ok),
         active,
+        ..StatusFilter::default()
     };
     let after = list.cursor.as_ref().map(|Cursor(id)| StatusId(*id));
     let limit = list.limit;

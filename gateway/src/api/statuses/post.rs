@@ -48,7 +48,7 @@ const FONTS: [u8; 8] = [0, 1, 2, 6, 7, 8, 9, 10];
 /// A status to post.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewStatus {
+pub(crate) struct NewStatus {
     /// Its kind; the field of the same name holds it.
     #[serde(rename = "type")]
     kind: StatusKind,
@@ -232,7 +232,7 @@ fn check(request: NewStatus) -> Result<Draft, Problem> {
               (status = 200, description = "WhatsApp has the post (with `Prefer: wait`).", body = Status)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "session_not_paired", "session_not_started",
         "session_not_connected", "message_refused", "media_not_found", "media_too_large", "unsupported_media", "url_forbidden"]))))]
-pub(super) async fn post_status(
+pub(crate) async fn post_status(
     State(app): State<App>,
     call: Call,
     prefer: Prefer,

@@ -5,6 +5,8 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shared::ids::MediaId;
+use shared::problem::Code;
 
 use super::asked::address;
 use super::messages::{self, Around};
@@ -111,6 +113,9 @@ fn file(to: &str, kind: &str, said: &Value) -> Result<Value, Problem> {
         content["link"] = url.into();
     } else if let Some(bytes) = base64_of(given) {
         content["base64"] = bytes.into();
+    } else if let Some(uploaded) = text_of(given, &["mediaFileId", "fileId"]) {
+        let uploaded: MediaId = uploaded.parse().map_err(|_| Problem::not_found(Code::MediaNotFound))?;
+        content["media_id"] = json!(uploaded);
     } else if given.get("path").is_some() {
         return Err(words::invalid(
             "path no es compatible: el servidor no lee archivos de su disco; use url, base64 o buffer",

@@ -14,7 +14,6 @@ use shared::problem::Code;
 use shared::query::contact::{ContactDetails, Picture};
 use shared::query::{ContactLookup, Lookup};
 use shared::session::{SessionSettings, SessionStatus};
-use shared::store::contacts::ContactFilter;
 use shared::store::dialect_numbers::NumberKind;
 use shared::store::sessions::{Metadata, SessionFilter};
 use uuid::Uuid;
@@ -26,7 +25,7 @@ use crate::api::sessions::create::CreateSession;
 use crate::api::sessions::status::get_session_status;
 use crate::app::App;
 use crate::auth::SessionCall;
-use crate::auth::permission::{Permission, ReadMessages, ReadSessions, WriteSessions};
+use crate::auth::permission::{Permission, ReadSessions, WriteSessions};
 use crate::database::promptly;
 use crate::dialect::fields::Fields;
 use crate::dialect::sessions::{self, NamedSession};
@@ -36,8 +35,6 @@ use crate::problem::Problem;
 
 /// How many sessions a page has if not said.
 const USUAL_SESSIONS: i64 = 20;
-/// So many contacts are listed at once.
-const MOST_CONTACTS: i64 = 5_000;
 /// How long creating a session and asking for its code wait for a code that is about to come.
 const QR_PATIENCE: Duration = Duration::from_secs(10);
 /// How long stopping waits until the connection is closed.
@@ -264,21 +261,6 @@ pub(super) async fn delete(State(app): State<App>, about: About<WriteSessions>) 
     Ok(done(
         "Sesión eliminada correctamente",
         json!({ "sessionId": named.name }),
-    ))
-}
-
-/// `GET /api/sessions/{id}/contacts`: all at once.
-pub(super) async fn contacts(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
-    let found = promptly(async {
-        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
-        Ok(transaction
-            .contacts(about.call.session, &ContactFilter::default(), None, MOST_CONTACTS)
-            .await?)
-    })
-    .await?;
-    let shown: Vec<Value> = found.iter().map(shape::contact).collect();
-    Ok(ok(
-        json!({ "contacts": shown, "total": found.len(), "source": "whatsapp" }),
     ))
 }
 

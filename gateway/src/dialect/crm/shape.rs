@@ -1,9 +1,7 @@
-//! What the CRM's answers look like: sessions and people as that API showed them.
+//! What the CRM's answers look like: sessions as that API showed them.
 
 use serde_json::{Value, json};
-use shared::dialect::crm;
 use shared::session::SessionStatus;
-use shared::store::contacts::Contact;
 
 use super::Crm;
 use crate::app::App;
@@ -95,22 +93,6 @@ pub(super) fn status_word(status: SessionStatus) -> &'static str {
         | SessionStatus::Banned
         | SessionStatus::Failed => "disconnected",
     }
-}
-
-/// A person, as Baileys' clients knew contacts.
-pub(super) fn contact(contact: &Contact) -> Value {
-    let number = crm::user(&contact.party);
-    let own = contact.name.clone().or_else(|| contact.push_name.clone());
-    json!({
-        "id": crm::address(&contact.party),
-        "name": own.clone().or_else(|| contact.verified_name.clone()).unwrap_or_else(|| number.clone()),
-        "verifiedName": contact.verified_name.clone().or_else(|| own.clone()).unwrap_or_else(|| number.clone()),
-        "notify": contact.push_name.clone().or(own).unwrap_or(number),
-        "imgUrl": null,
-        "isUser": true,
-        "isGroup": false,
-        "isWAContact": true,
-    })
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! Files of Api Premium: sent as pictures, documents and voice notes, and decrypted for whoever received one.
 
-use std::time::Duration;
-
 use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::{Value, json};
-use shared::content::{Content, MediaStatus};
-use shared::ids::MediaId;
-use shared::problem::Code;
+use shared::content::Content;
 use shared::store::media::StoredMedia;
 
 use super::send::{message_named, shown};
@@ -17,12 +13,8 @@ use crate::auth::SessionCall;
 use crate::auth::permission::{ReadMessages, SendMessages};
 use crate::database::promptly;
 use crate::dialect::fields::Fields;
-use crate::dialect::patience::look_for;
 use crate::dialect::{files, sending, words};
 use crate::problem::Problem;
-
-/// How long a file that is on its way from WhatsApp is waited for.
-const FILE_PATIENCE: Duration = Duration::from_secs(20);
 
 /// As what a file is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +117,7 @@ pub(super) async fn decrypt(
     .await?
     .and_then(|message| Content::of_map(&message.content)?.media()?.media_id)
     .ok_or_else(|| words::invalid("A mensagem não tem arquivo"))?;
-    let file = stored(&app, &about.call, media).await?;
+    let file = files::fetched(&app, &about.call.tenant, media).await?;
     let base64 = files::to_base64(&app, &file).await?;
     Ok(about.ok(json!({
         "mimetype": file.mime_type,
@@ -133,33 +125,4 @@ pub(super) async fn decrypt(
         "size": file.size,
         "base64": format!("data:{};base64,{base64}", file.mime_type),
     })))
-}
-
-/// The file once it is in our storage; one that was left out is fetched now.
-async fn stored(app: &App, call: &SessionCall<ReadMessages>, media: MediaId) -> Result<StoredMedia, Problem> {
-    let read = || {
-        promptly(async {
-            let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-            let found = transaction.media(media, call.tenant.within()).await?;
-            found.ok_or_else(|| Problem::not_found(Code::MediaNotFound))
-        })
-    };
-    if matches!(read().await?.status, MediaStatus::Skipped | MediaStatus::Failed) {
-        promptly(async {
-            let mut transaction = app.store().tenant(call.tenant.tenant).await?;
-            transaction.request_media_download(media).await?;
-            Ok(transaction.commit().await?)
-        })
-        .await?;
-    }
-    let come = look_for(FILE_PATIENCE, || async {
-        let found = read().await?;
-        match found.status {
-            MediaStatus::Stored => Ok(Some(found)),
-            MediaStatus::Failed => Err(Problem::not_found(Code::MediaNotFound)),
-            _ => Ok(None),
-        }
-    });
-    come.await?
-        .ok_or_else(|| Problem::new(Code::Timeout, "The file has not come in time."))
 }

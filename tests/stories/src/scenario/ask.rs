@@ -36,6 +36,8 @@ pub struct Ask {
     pub answer: u16,
     /// The JSON of the answer; absent: whatever it is.
     with: Option<Value>,
+    /// The answer's bytes, in base64.
+    bytes: Option<String>,
     /// Headers of the answer.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
@@ -159,6 +161,9 @@ impl Ask {
         for (name, value) in &self.answer_headers {
             let found = answer.header(name).unwrap_or_default();
             ensure!(found == value, "expected the header {name}: {value}, found '{found}'");
+        }
+        if let Some(wanted) = &self.bytes {
+            ensure!(answer.body == STANDARD.decode(wanted)?, "other bytes: {answer}");
         }
         if let Some(wanted) = &self.with {
             let found: Value = answer.json()?;
