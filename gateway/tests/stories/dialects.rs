@@ -233,7 +233,11 @@ async fn a_number_is_given_once_however_many_ask_at_the_same_time() {
     let messages: Vec<Uuid> = (0..40).map(|_| Uuid::now_v7()).collect();
     // Each asks for twenty of them, beginning elsewhere, in a transaction of its own.
     let asking = (0..10).map(|number: usize| {
-        let app = if number.is_multiple_of(2) { &world.gateway.app } else { &second.app };
+        let app = if number.is_multiple_of(2) {
+            &world.gateway.app
+        } else {
+            &second.app
+        };
         let wanted: Vec<_> = messages
             .iter()
             .cycle()
@@ -278,7 +282,10 @@ async fn a_session_is_found_by_its_number_only_where_the_dialect_has_numbers() {
     assert_eq!(listed.json["data"]["sessions"][0]["id"], 1);
     assert_eq!(listed.json["data"]["sessions"][0]["sessionId"], id.as_str());
     for name in ["1", id.as_str()] {
-        let found = tenant.client.get(&format!("/compat/crm/api/sessions/{name}/status")).await;
+        let found = tenant
+            .client
+            .get(&format!("/compat/crm/api/sessions/{name}/status"))
+            .await;
         assert_eq!(found.expect(200).json["data"]["sessionId"], id.as_str());
     }
     tenant.client.get("/compat/multisession/api/status/1").await.expect(404);
@@ -289,7 +296,10 @@ async fn a_session_is_found_by_its_number_only_where_the_dialect_has_numbers() {
     let next = tenant.session().await.to_string();
     let listed = tenant.client.get("/compat/crm/api/sessions").await.expect(200);
     assert_eq!(listed.json["data"]["sessions"][0]["sessionId"], next.as_str());
-    assert_eq!(listed.json["data"]["sessions"][0]["id"], 2, "a number is never given again");
+    assert_eq!(
+        listed.json["data"]["sessions"][0]["id"], 2,
+        "a number is never given again"
+    );
 }
 
 #[tokio::test]
@@ -304,14 +314,24 @@ async fn a_session_that_comes_from_frappe_needs_somewhere_to_tell_its_messages()
             .send()
             .await
     };
-    let refused = create(&tenant.client, json!({"sessionId": "mi_sesion_crm_123"})).await.expect(400);
+    let refused = create(&tenant.client, json!({"sessionId": "mi_sesion_crm_123"}))
+        .await
+        .expect(400);
     assert_eq!(refused.json["code"], "VALIDATION_ERROR");
     assert!(refused.text("/error").contains("webhookUrl"), "{}", refused.json);
     assert_eq!(tenant.client.get("/v1/sessions").await.json["data"], json!([]));
     let session = tenant.session().await.to_string();
     let configure = format!("/compat/crm/api/sessions/{session}/frappe/configure");
-    tenant.client.post(&configure, json!({"sendToFrappe": true})).await.expect(400);
-    tenant.client.post(&configure, json!({"sendToFrappe": false})).await.expect(200);
+    tenant
+        .client
+        .post(&configure, json!({"sendToFrappe": true}))
+        .await
+        .expect(400);
+    tenant
+        .client
+        .post(&configure, json!({"sendToFrappe": false}))
+        .await
+        .expect(200);
 }
 
 #[tokio::test]
@@ -329,7 +349,10 @@ async fn switching_frappe_on_and_off_keeps_one_webhook_with_its_url() {
     let webhooks = async || tenant.client.get("/v1/webhooks").await.expect(200).json["data"].clone();
     assert_eq!(webhooks().await, json!([]));
     for enabled in [true, false, true] {
-        let configured = tenant.client.post(&format!("{base}/configure"), json!({"sendToFrappe": enabled})).await;
+        let configured = tenant
+            .client
+            .post(&format!("{base}/configure"), json!({"sendToFrappe": enabled}))
+            .await;
         let data = json!({"sessionId": session, "sendToFrappe": enabled});
         assert_eq!(configured.expect(200).json["data"], data);
         let status = tenant.client.get(&format!("{base}/status")).await.expect(200);
@@ -342,9 +365,14 @@ async fn switching_frappe_on_and_off_keeps_one_webhook_with_its_url() {
         assert_eq!(found[0]["enabled"], enabled);
     }
     // A key that may not manage webhooks switches nothing.
-    let (_, reader) = world.key(&tenant.id.to_string(), json!({"scopes": ["sessions:read"]})).await;
+    let (_, reader) = world
+        .key(&tenant.id.to_string(), json!({"scopes": ["sessions:read"]}))
+        .await;
     let reader = tenant.client.with_key(&reader);
-    let refused = reader.post(&format!("{base}/configure"), json!({"sendToFrappe": false})).await.expect(403);
+    let refused = reader
+        .post(&format!("{base}/configure"), json!({"sendToFrappe": false}))
+        .await
+        .expect(403);
     assert_eq!(refused.json["code"], "AUTHORIZATION_FAILED");
     reader.get(&format!("{base}/status")).await.expect(200);
 }
