@@ -60,7 +60,7 @@ pub fn questions(load: &Load, deep: Uuid) -> Vec<Question> {
             words: rarest,
             ..question(
                 "search-by-the-index-of-words",
-                &["WITH found AS MATERIALIZED"],
+                &["WITH found AS MATERIALIZED", "SELECT * FROM found WHERE session_id"],
                 &format!("{between}, NULL, NULL, NULL, NULL, NULL, 51, false"),
             )
         },
