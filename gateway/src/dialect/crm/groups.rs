@@ -25,7 +25,7 @@ use crate::app::App;
 use crate::auth::permission::{ReadMessages, SendMessages};
 use crate::database::promptly;
 use crate::dialect::fields::Fields;
-use crate::dialect::sending::outcome;
+use crate::dialect::sending::{self, outcome};
 use crate::dialect::words;
 use crate::http::body::{self, Document, Submission};
 use crate::http::checks::Checks;
@@ -230,6 +230,7 @@ fn people(field: &str, texts: &[String]) -> Result<Vec<String>, Problem> {
 
 /// `POST /api/groups/sessions/{sessionId}`.
 async fn create(State(app): State<App>, about: About<SendMessages>, request: Request) -> Result<Response, Problem> {
+    let headers = request.headers().clone();
     let fields = Fields::read(&app, request).await?;
     let subject = fields.first(&["subject", "name"]);
     let subject = subject.ok_or_else(|| words::invalid("subject es requerido"))?;
@@ -238,7 +239,12 @@ async fn create(State(app): State<App>, about: About<SendMessages>, request: Req
     if let Some(description) = fields.first(&["description", "desc"]) {
         wanted["description"] = description.into();
     }
-    let created = create_group(State(app.clone()), about.call.clone(), PATIENCE, submission(&wanted)?).await?;
+    let path = format!("/crm/groups/{}", about.call.session);
+    let submission = Submission {
+        idempotency: sending::idempotency(&headers, &path, &wanted)?,
+        ..submission(&wanted)?
+    };
+    let created = create_group(State(app.clone()), about.call.clone(), PATIENCE, submission).await?;
     let created: CreatedGroup = outcome(created).await?;
     let results: Vec<Value> = created.results.iter().map(result).collect();
     Ok(made(

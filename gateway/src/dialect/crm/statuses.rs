@@ -26,7 +26,7 @@ use crate::auth::SessionCall;
 use crate::auth::permission::{Permission, ReadMessages, SendMessages};
 use crate::database::promptly;
 use crate::dialect::fields::Fields;
-use crate::dialect::sending::{answer, outcome};
+use crate::dialect::sending::{self, answer, outcome};
 use crate::dialect::{files, words};
 use crate::http::body::{self, Document, FileSubmission, Nothing, Submission};
 use crate::http::path::Id;
@@ -41,6 +41,23 @@ const MOST_ACTIVE: i64 = 500;
 const PATIENCE: Prefer = Prefer {
     wait: Some(Duration::from_secs(15)),
 };
+
+/// What makes two requests for a post the same, besides a form's file.
+const FIELDS: [&str; 13] = [
+    "type",
+    "content",
+    "text",
+    "message",
+    "body",
+    "caption",
+    "mediaUrl",
+    "mediaFileId",
+    "base64",
+    "mediaBase64",
+    "backgroundColor",
+    "textColor",
+    "font",
+];
 
 /// The routes.
 pub(super) fn routes() -> Router<App> {
@@ -238,12 +255,17 @@ async fn create(State(app): State<App>, about: About<SendMessages>, request: Req
         id: StatusId,
     }
     let call = about.call;
+    let headers = request.headers().clone();
     let fields = Fields::with_file(&app, call.tenant.tenant, request).await?;
+    // As the client wrote it: a file has another id each time.
+    let given: Vec<Option<String>> = FIELDS.iter().map(|name| fields.text(name)).collect();
+    let path = format!("/crm/statuses/{}", call.session);
+    let idempotency = sending::idempotency(&headers, &path, &json!(given))?;
     let wanted = wanted(&app, &call, &fields).await?;
     let submission = FileSubmission {
         submission: Submission {
             body: body::parse(wanted.to_string().as_bytes()).map_err(explained)?,
-            idempotency: None,
+            idempotency,
         },
         place: None,
     };
