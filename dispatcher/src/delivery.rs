@@ -93,15 +93,16 @@ impl Deliverer {
 
     async fn deliver(&self, delivery: Delivery) {
         let answer = match self.translator.told(delivery.target.format, &delivery.body).await {
-            Ok(Some(told)) => {
+            Ok(told) if told.bodies.is_empty() => Answer::unsent(None),
+            Ok(told) => {
                 let subject = Subject {
                     event: delivery.event,
                     event_type: told.event_type.unwrap_or(&delivery.event_type),
                     session: &told.session.unwrap_or_else(|| delivery.session.to_string()),
+                    part: 0,
                 };
-                self.sender.attempt(&delivery.target, subject, told.body).await
+                self.sender.attempt(&delivery.target, subject, &told.bodies).await
             }
-            Ok(None) => Answer::unsent(None),
             Err(error) => {
                 let error = format!("{:#}", anyhow::Error::from(error));
                 tracing::warn!(delivery.id = %delivery.lease.delivery, error, "an event cannot be told yet");

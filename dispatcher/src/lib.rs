@@ -39,6 +39,7 @@ use futures::{FutureExt as _, StreamExt as _};
 use metrics_exporter_prometheus::PrometheusHandle;
 use shared::broker::Broker;
 use shared::bucket::Bucket;
+use shared::dialect::around::Reader;
 use shared::egress::Policy;
 use shared::ids::DispatcherId;
 use shared::lifecycle::Shutdown;
@@ -83,7 +84,7 @@ pub async fn run(config: Config, metrics: PrometheusHandle, shutdown: Shutdown) 
     let capacity = Capacity::new(options.delivery_concurrency, options.endpoint_concurrency);
     let directory = Arc::new(Directory::new(store.clone()));
     let bucket = config.bucket.s3_bucket.as_ref().map(|_| Bucket::new(&config.bucket));
-    let translator = Translator::new(store.clone(), bucket.transpose()?);
+    let translator = Translator::new(Reader::new(store.clone(), bucket.transpose()?));
     let deliverer = Arc::new(Deliverer::new(
         store.clone(),
         broker.clone(),

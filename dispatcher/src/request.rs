@@ -6,6 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use shared::ids::EventId;
 
 use crate::signature::SigningSecret;
+use crate::translation::Body;
 
 /// Headers that tenants cannot set: the connection's (RFC 9110 §7.6.1), the request's own, and ours. Besides these everything that starts
 /// with `webhook-` or `x-webhook-`.
@@ -37,6 +38,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) event_type: &'a str,
     /// Its session, as the receiver calls it.
     pub(crate) session: &'a str,
+    /// Which of the requests about it this is, from 0: the later ones have their own `webhook-id`, behind which the part stands.
+    pub(crate) part: usize,
 }
 
 /// A request could not be built from what is stored.
@@ -48,19 +51,24 @@ pub(crate) struct InvalidRequest;
 pub(crate) fn headers(
     subject: Subject<'_>,
     timestamp: i64,
-    body: &[u8],
+    body: &Body,
     secrets: &[impl AsRef<SigningSecret>],
     custom: &serde_json::Value,
 ) -> Result<HeaderMap, InvalidRequest> {
     let newest = secrets.first().ok_or(InvalidRequest)?.as_ref();
-    let webhook_id = subject.event.to_string();
+    let webhook_id = match subject.part {
+        0 => subject.event.to_string(),
+        part => format!("{}-{part}", subject.event),
+    };
+    let content_type = HeaderValue::from_static(body.content_type);
+    let body = &body.bytes;
     let signatures: Vec<String> = secrets
         .iter()
         .map(|secret| secret.as_ref().standard_signature(&webhook_id, timestamp, body))
         .collect();
 
     let mut headers = custom_headers(custom);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CONTENT_TYPE, content_type);
     let ours = [
         ("webhook-id", webhook_id),
         ("webhook-timestamp", timestamp.to_string()),
@@ -75,6 +83,14 @@ pub(crate) fn headers(
         headers.insert(HeaderName::from_static(name), value);
     }
     Ok(headers)
+}
+
+/// Tells the receiver the secret that its own side chose, for a dialect whose receivers compare it. One that cannot stand in a header is left out.
+pub(crate) fn tell_secret(headers: &mut HeaderMap, secret: &SigningSecret) {
+    if let Some(mut value) = secret.chosen().and_then(|text| HeaderValue::from_str(text).ok()) {
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static("x-webhook-secret"), value);
+    }
 }
 
 /// The tenant's own headers. Those that it may not set, or that are not headers, are left out: the gateway has refused them already.
@@ -104,7 +120,11 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const BODY: &[u8] = br#"{"type":"message.received"}"#;
+    const BYTES: &[u8] = br#"{"type":"message.received"}"#;
+
+    fn body() -> Body {
+        Body::json(BYTES.into())
+    }
 
     fn secrets(texts: &[&str]) -> Vec<Arc<SigningSecret>> {
         texts
@@ -118,6 +138,7 @@ mod tests {
             event: EventId::generate(),
             event_type: "message.received",
             session: "ses_eu1_00000000000000000000000000",
+            part: 0,
         }
     }
 
@@ -129,22 +150,22 @@ mod tests {
         ];
         let secrets = secrets(&texts);
         let now = chrono::Utc::now().timestamp();
-        let headers = headers(subject(), now, BODY, &secrets, &json!({})).unwrap();
+        let headers = headers(subject(), now, &body(), &secrets, &json!({})).unwrap();
         for text in texts {
             let official = standardwebhooks::Webhook::new(text).unwrap();
-            official.verify(BODY, &headers).unwrap();
+            official.verify(BYTES, &headers).unwrap();
             assert!(official.verify(b"tampered", &headers).is_err());
         }
         let stranger = standardwebhooks::Webhook::new("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
-        assert!(stranger.verify(BODY, &headers).is_err());
-        assert_eq!(headers["x-webhook-signature"], secrets[0].body_signature(BODY));
+        assert!(stranger.verify(BYTES, &headers).is_err());
+        assert_eq!(headers["x-webhook-signature"], secrets[0].body_signature(BYTES));
     }
 
     #[test]
     fn the_headers_name_the_event_and_its_session() {
         let subject = subject();
         let secrets = secrets(&["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]);
-        let headers = headers(subject, 1_700_000_000, BODY, &secrets, &json!({})).unwrap();
+        let headers = headers(subject, 1_700_000_000, &body(), &secrets, &json!({})).unwrap();
         assert_eq!(headers["webhook-id"], subject.event.to_string());
         assert_eq!(headers["webhook-timestamp"], "1700000000");
         assert_eq!(headers["x-webhook-event"], "message.received");
@@ -161,11 +182,28 @@ mod tests {
         let secrets = secrets(&["tu_secreto"]);
         let named = |session| {
             let subject = Subject { session, ..subject() };
-            headers(subject, 1, BODY, &secrets, &json!({}))
+            headers(subject, 1, &body(), &secrets, &json!({}))
         };
         let found = named("sesión_1").unwrap();
         assert_eq!(found["x-webhook-session"].as_bytes(), "sesión_1".as_bytes());
         assert_eq!(named("a\r\nX-Forged: b"), Err(InvalidRequest));
+    }
+
+    #[test]
+    fn a_form_is_signed_as_it_is_sent_and_a_second_request_has_an_id_of_its_own() {
+        let first = subject();
+        let subject = Subject { part: 1, ..first };
+        let secret = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+        let form = Body {
+            content_type: "application/x-www-form-urlencoded",
+            bytes: "tipo=statusMudou&json%5Bmessage%5D=CONNECTED".into(),
+        };
+        let now = chrono::Utc::now().timestamp();
+        let headers = headers(subject, now, &form, &secrets(&[secret]), &json!({})).unwrap();
+        assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
+        assert_eq!(headers["webhook-id"], format!("{}-1", first.event));
+        let official = standardwebhooks::Webhook::new(secret).unwrap();
+        official.verify(&form.bytes, &headers).unwrap();
     }
 
     #[test]
@@ -186,7 +224,7 @@ mod tests {
             "X-Number": 5,
         });
         let secrets = secrets(&["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]);
-        let headers = headers(subject(), 1, BODY, &secrets, &custom).unwrap();
+        let headers = headers(subject(), 1, &body(), &secrets, &custom).unwrap();
         assert_eq!(headers["authorization"], "Bearer receiver");
         assert!(
             !format!("{headers:?}").contains("Bearer"),
@@ -211,6 +249,18 @@ mod tests {
     #[test]
     fn nothing_is_ever_sent_unsigned() {
         let none: [Arc<SigningSecret>; 0] = [];
-        assert_eq!(headers(subject(), 1, BODY, &none, &json!({})), Err(InvalidRequest));
+        assert_eq!(headers(subject(), 1, &body(), &none, &json!({})), Err(InvalidRequest));
+    }
+
+    #[test]
+    fn only_a_secret_that_a_dialects_client_chose_is_told() {
+        let mut headers = HeaderMap::new();
+        tell_secret(&mut headers, &secrets(&["my-secret-key"])[0]);
+        assert_eq!(headers["x-webhook-secret"], "my-secret-key");
+        for untold in ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "line\nbreak"] {
+            let mut headers = HeaderMap::new();
+            tell_secret(&mut headers, &secrets(&[untold])[0]);
+            assert!(headers.is_empty(), "{untold}");
+        }
     }
 }

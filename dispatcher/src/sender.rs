@@ -1,4 +1,4 @@
-//! One request to a receiver, under one deadline that covers everything from the look-up of the name to the last byte of the answer.
+//! One attempt at a receiver: one request or a few, under one deadline that covers everything from the look-up of the name to the last byte of the answer.
 //!
 //! The receiver is a stranger: its address is checked before every request, redirects are not followed, its answer is read up to a limit and
 //! kept up to a smaller one, and only the class of a failure is told. No database, no retries.
@@ -7,7 +7,6 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use chrono::Utc;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -18,6 +17,7 @@ use crate::answer::{Answer, Failure, KEPT_RESPONSE};
 use crate::keyring::Keyring;
 use crate::request::{self, Subject};
 use crate::schedule;
+use crate::translation::Body;
 
 /// The answer is read up to here, in bytes. Then the connection is closed, which is the only thing an endless body understands.
 const READ_RESPONSE: usize = 64 * 1024;
@@ -59,15 +59,28 @@ impl Sender {
         })
     }
 
-    /// Makes one request. Always ends in time (in that of the webhook's format, where it has one), and never fails: whatever happens is an answer.
-    pub(crate) async fn attempt(&self, target: &Target, subject: Subject<'_>, body: Bytes) -> Answer {
+    /// Makes one request, or several for a format that says several things of one event: one after another, under one deadline (that of the webhook's format,
+    /// where it has one), until one is not
+    /// taken. The answer is the last one's. Always ends in time, and never fails: whatever happens is an answer.
+    pub(crate) async fn attempt(&self, target: &Target, subject: Subject<'_>, bodies: &[Body]) -> Answer {
         let started_at = Utc::now();
         let clock = Instant::now();
         let mut received = Received::default();
-        let exchange = self.exchange(target, subject, body, started_at.timestamp(), &mut received);
+        let exchanges = async {
+            for (part, body) in bodies.iter().enumerate() {
+                let subject = Subject { part, ..subject };
+                received = Received::default();
+                self.exchange(target, subject, body, started_at.timestamp(), &mut received)
+                    .await?;
+                if !received.status.is_some_and(|status| status.is_success()) {
+                    break;
+                }
+            }
+            Ok(())
+        };
         // Never longer than usual: the lease of the delivery is made for that.
         let patience = target.format.patience().unwrap_or(self.timeout).min(self.timeout);
-        let outcome = tokio::time::timeout(patience, exchange).await;
+        let outcome = tokio::time::timeout(patience, exchanges).await;
         let failure = outcome.unwrap_or(Err(Failure::Timeout)).err();
         let refused = received.status.filter(|status| !status.is_success());
         Answer {
@@ -85,7 +98,7 @@ impl Sender {
         &self,
         target: &Target,
         subject: Subject<'_>,
-        body: Bytes,
+        body: &Body,
         timestamp: i64,
         received: &mut Received,
     ) -> Result<(), Failure> {
@@ -94,9 +107,12 @@ impl Sender {
             .check_url(&target.url)
             .map_err(|_| Failure::ForbiddenAddress)?;
         let secrets: Vec<Arc<_>> = self.keyring.secrets(target);
-        let headers =
-            request::headers(subject, timestamp, &body, &secrets, &target.headers).map_err(|_| Failure::Signing)?;
-        let request = self.client.post(url).headers(headers).body(body);
+        let mut headers =
+            request::headers(subject, timestamp, body, &secrets, &target.headers).map_err(|_| Failure::Signing)?;
+        if let Some(newest) = secrets.first().filter(|_| target.format.tells_secret()) {
+            request::tell_secret(&mut headers, newest);
+        }
+        let request = self.client.post(url).headers(headers).body(body.bytes.clone());
         let mut response = request.send().await.map_err(|error| classify(&error))?;
         received.status = Some(response.status());
         received.retry_after = retry_after(response.headers());

@@ -9,7 +9,7 @@
 //! A secret that a dialect's client chose is any text; there the text's bytes are the key of both.
 //!
 //! The keys differ because receivers of the old kind are configured with one plain string and use its bytes as they are. Both are
-//! HMAC-SHA256. Secrets never leave this module except as signatures.
+//! HMAC-SHA256. Secrets never leave this module except as signatures, and [`SigningSecret::chosen`] for a dialect whose receivers compare the secret itself.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +46,12 @@ impl SigningSecret {
             text: SecretString::from(text),
             key: SecretSlice::from(key),
         })
+    }
+
+    /// The text itself, if a dialect's client chose it. A secret in our own form is never told.
+    pub(crate) fn chosen(&self) -> Option<&str> {
+        let text = self.text.expose_secret();
+        (!text.starts_with(PREFIX)).then_some(text)
     }
 
     /// One entry of `webhook-signature`.

@@ -22,6 +22,7 @@ use crate::auth::password::Passwords;
 use crate::auth::rate::RequestRates;
 use crate::config::{Configuration, CrmWebhook, LimitOptions};
 use crate::dialect::doors::Doors;
+use crate::dialect::open::OpenDoor;
 use crate::media::Files;
 use crate::relay::{self, Relay};
 use crate::streams::Streams;
@@ -56,6 +57,7 @@ struct Parts {
     base64_permits: Arc<Semaphore>,
     files: Files,
     doors: Doors,
+    management_open: Option<OpenDoor>,
     crm_webhook: Option<CrmWebhook>,
     streams: Option<Streams>,
 }
@@ -85,6 +87,8 @@ impl App {
             .context("NATS is not usable")?;
         let (relay, relay_task) = relay::new(broker.clone());
         let (keys, key_task) = key_ring::new(store.clone());
+        let admin_key = config.admin.key()?;
+        let management_open = config.dialects.management_open.door(&admin_key)?;
         let app = Self(Arc::new(Parts {
             store,
             broker,
@@ -92,7 +96,7 @@ impl App {
             keys,
             passwords: Passwords::default(),
             request_rates: RequestRates::default(),
-            admin_key: config.admin.key()?,
+            admin_key,
             region_key: config.region_key.key()?,
             egress: Policy::new(&config.egress),
             limits: config.limits.clone(),
@@ -105,6 +109,7 @@ impl App {
             base64_permits: Arc::new(Semaphore::new(MOST_BASE64)),
             files: Files::new(Bucket::new(&config.bucket)?, config.media, config.bucket.media_days),
             doors: Doors::new(&config.dialects)?,
+            management_open,
             crm_webhook: crm_webhook(config)?,
             streams: Streams::configured(&config.streams, &config.nats.nats_url)?,
         }));
@@ -236,6 +241,12 @@ impl App {
         &self.0.doors
     }
 
+    /// What serves requests to the dialect management that carry no credential, if the operator wants that.
+    #[must_use]
+    pub fn management_open(&self) -> Option<&OpenDoor> {
+        self.0.management_open.as_ref()
+    }
+
     /// Where messages of the crm dialect's sessions go that have no URL of their own, if the operator says so.
     #[must_use]
     pub fn crm_webhook(&self) -> Option<&CrmWebhook> {
@@ -273,6 +284,9 @@ impl App {
         }
         self.0.migrated.store(true, Ordering::Relaxed);
         tracing::info!("the database is up to date");
+        if let Some(door) = self.management_open() {
+            door.look(&self).await;
+        }
         // An essential task must not end by itself.
         soft.cancelled().await;
         Ok(())

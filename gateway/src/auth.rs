@@ -14,6 +14,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName};
@@ -92,6 +94,24 @@ pub(crate) fn presented_key(headers: &HeaderMap) -> Option<SecretString> {
         },
     };
     (!text.is_empty()).then(|| SecretString::from(text.to_owned()))
+}
+
+/// The password of `Authorization: Basic`, its user name where there is no password: for clients of dialects that know a base address only, in which a
+/// key can stand (`https://key:KEY@host`).
+pub(crate) fn basic_password(headers: &HeaderMap) -> Option<SecretString> {
+    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (user, password) = text.split_once(':')?;
+    let key = if password.is_empty() { user } else { password }.trim();
+    (!key.is_empty()).then(|| SecretString::from(key))
+}
+
+/// Whether the request carries a credential in its headers, understood or not.
+pub(crate) fn carries_credential(headers: &HeaderMap) -> bool {
+    headers.contains_key(AUTHORIZATION) || headers.contains_key(X_API_KEY)
 }
 
 /// Browsers can set no header on a WebSocket but the subprotocols: there the key stands after ours.

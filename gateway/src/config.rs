@@ -16,6 +16,7 @@ use shared::dialect::Dialect;
 use url::Url;
 
 use crate::dialect::doors::DialectHost;
+use crate::dialect::open::OpenDoorOptions;
 use crate::media::kind::Limits as MediaLimits;
 
 /// The shortest operator key, in characters.
@@ -106,13 +107,16 @@ impl AdminOptions {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Dialects")]
 pub struct DialectOptions {
-    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium, management, crm or multisession. Rookery's own
-    /// routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
+    /// The dialect that is served at the root too, so that its clients' old base URLs stay valid: chatlink, premium, management, crm or multisession.
+    /// Rookery's own routes (/v1, /healthz, /readyz, /metrics, /panel, /docs, …) stay where they are.
     #[arg(long, env = "ROOKERY_ROOT_DIALECT")]
     pub root_dialect: Option<Dialect>,
     /// Dialects that are served at the root of hosts of their own: crm.example.com=premium,… There they come before Rookery's own routes, except /v1.
     #[arg(long, env = "ROOKERY_DIALECT_HOSTS", value_delimiter = ',')]
     pub dialect_hosts: Vec<DialectHost>,
+    /// Who may use the dialect management without a credential.
+    #[command(flatten)]
+    pub management_open: OpenDoorOptions,
     /// Where messages go of sessions of the crm dialect that are switched on without a URL of their own: what its servers called FRAPPE_WEBHOOK_URL.
     #[arg(long, env = "ROOKERY_CRM_WEBHOOK_URL")]
     pub crm_webhook_url: Option<Url>,

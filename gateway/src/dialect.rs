@@ -16,6 +16,7 @@ pub mod fields;
 pub mod files;
 pub mod management;
 pub mod multisession;
+pub mod open;
 pub mod patience;
 pub mod premium;
 pub mod sending;
@@ -34,6 +35,7 @@ use serde_json::Value;
 use shared::dialect::Dialect;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use self::open::OpenDoor;
 use crate::app::App;
 use crate::http::middleware::{self, Told};
 use crate::problem::Problem;
@@ -48,6 +50,11 @@ pub trait Speech: Send + Sync + 'static {
 
     /// The credential that a request carries, where this dialect's clients put it: an API key's value.
     fn key(parts: &Parts) -> Option<SecretString>;
+
+    /// What serves a request that carries no credential, where the operator has opened the dialect to such; why it is not served, where it is refused.
+    fn open_door(_app: &App, _parts: &Parts) -> Option<Result<OpenDoor, Problem>> {
+        None
+    }
 
     /// How a failure is told.
     fn tell(problem: &Problem) -> (StatusCode, Value);
@@ -69,6 +76,7 @@ pub fn listed_routes(dialect: Dialect) -> &'static str {
 pub fn routes(app: &App) -> Router<App> {
     Router::new()
         .merge(below_prefix::<multisession::Multisession>(app, multisession::routes()))
+        .merge(multisession::live::routes(app).layer(map_response(tell::<multisession::Multisession>)))
         .merge(below_prefix::<chatlink::Chatlink>(app, chatlink::routes()))
         .merge(below_prefix::<premium::Premium>(app, premium::routes()))
         .merge(below_prefix::<management::Management>(app, management::routes()))

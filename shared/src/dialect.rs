@@ -3,8 +3,10 @@
 //! Here are their names, the words that several of them share (those of WhatsApp's older web clients), and the bodies of their webhooks: each a pure
 //! function from an event and what is known around it. Their routes live in the gateway; sending and signing is the dispatcher's business.
 
+pub mod around;
 pub mod chatlink;
 pub mod crm;
+pub mod form;
 pub mod management;
 pub mod multisession;
 pub mod premium;
@@ -95,18 +97,17 @@ impl WebhookFormat {
     pub fn event_types(self) -> Option<&'static [EventType]> {
         match self {
             Self::Rookery => None,
-            Self::Chatlink | Self::Multisession | Self::Crm => Some(&[
+            Self::Chatlink | Self::Multisession | Self::Crm | Self::Management => Some(&[
                 EventType::MessageReceived,
                 EventType::MediaStored,
                 EventType::MediaFailed,
             ]),
-            Self::Management => Some(&[EventType::MessageReceived]),
             Self::Premium => Some(&[
                 EventType::MessageReceived,
+                EventType::MessageSent,
                 EventType::MessageStatus,
                 EventType::SessionStatus,
                 EventType::SessionQr,
-                EventType::HistorySynced,
             ]),
         }
     }
@@ -116,8 +117,8 @@ impl WebhookFormat {
     pub fn file_telling(self) -> Option<FileTelling> {
         match self {
             Self::Chatlink | Self::Multisession => Some(FileTelling::Bytes),
-            Self::Crm => Some(FileTelling::Link),
-            Self::Rookery | Self::Premium | Self::Management => None,
+            Self::Crm | Self::Management => Some(FileTelling::Link),
+            Self::Rookery | Self::Premium => None,
         }
     }
 
@@ -146,10 +147,22 @@ impl WebhookFormat {
         }
     }
 
+    /// Whether its bodies are sent as forms (see [`form`]) instead of JSON.
+    #[must_use]
+    pub fn is_form(self) -> bool {
+        self == Self::Premium
+    }
+
     /// Whether it tells the session's number.
     #[must_use]
     pub fn tells_numbers(self) -> bool {
         matches!(self, Self::Management | Self::Crm)
+    }
+
+    /// Whether deliveries carry the secret that the receiver's side chose, as the header `X-Webhook-Secret`: receivers of this format compare it.
+    #[must_use]
+    pub fn tells_secret(self) -> bool {
+        self == Self::Management
     }
 
     /// Whether a webhook of this format says anything about an event.
@@ -161,6 +174,9 @@ impl WebhookFormat {
             .any(|event_type| event_type.as_str() == envelope.event_type)
         {
             return false;
+        }
+        if self == Self::Premium {
+            return premium::tells(envelope);
         }
         if envelope.event_type == EventType::MessageReceived.as_str() {
             return !(self.carries_files() && waits_for_its_file(&envelope.data));
@@ -217,6 +233,8 @@ pub struct File {
 pub struct Surroundings {
     /// How the dialect's clients call the session; its id where they have no name for it.
     pub session: String,
+    /// The session's name, for people.
+    pub session_name: String,
     /// The session's number, for the formats that tell it (see [`WebhookFormat::tells_numbers`]).
     pub number: Option<i64>,
     /// The session's account.
@@ -256,20 +274,22 @@ pub fn media_of(envelope: &Envelope) -> Option<crate::content::Media> {
     }
 }
 
-/// The body of a delivery in another format than Rookery's own; `None` when that format says nothing about the event.
+/// The bodies of a delivery in another format than Rookery's own, in the order in which they are sent; none when that format says nothing about the
+/// event. Only Api Premium says several things of one event.
 #[must_use]
-pub fn body(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Option<Value> {
+pub fn bodies(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Vec<Value> {
     if !format.tells(envelope) {
-        return None;
+        return Vec::new();
     }
-    match format {
+    let one = match format {
+        WebhookFormat::Premium => return premium::webhook(envelope, around),
         WebhookFormat::Rookery => serde_json::to_value(envelope).ok(),
         WebhookFormat::Chatlink => chatlink::webhook(envelope, around),
-        WebhookFormat::Premium => premium::webhook(envelope, around),
         WebhookFormat::Management => management::webhook(envelope, around),
         WebhookFormat::Crm => crm::webhook(envelope, around),
         WebhookFormat::Multisession => multisession::webhook(envelope, around),
-    }
+    };
+    one.into_iter().collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 mod list;
 mod socket;
-mod stream;
+pub(crate) mod stream;
 
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;

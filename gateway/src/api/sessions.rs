@@ -7,7 +7,7 @@ pub(crate) mod qr;
 pub(crate) mod remove;
 mod settings;
 pub(crate) mod status;
-mod update;
+pub(crate) mod update;
 pub(crate) mod verbs;
 
 use axum::Json;

@@ -1,6 +1,7 @@
 //! `/v1/webhooks`: where a tenant's events are delivered, and operating the deliveries.
 
 mod deliveries;
+pub(crate) mod in_format;
 pub(crate) mod manage;
 mod replay;
 mod rotate_secret;

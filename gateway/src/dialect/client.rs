@@ -11,6 +11,7 @@ use shared::problem::Code;
 use shared::store::dialect_numbers::NumberKind;
 
 use super::Speech;
+use super::open::OpenDoor;
 use crate::app::App;
 use crate::auth::permission::Permission;
 use crate::auth::{self, SessionCall, TenantCall};
@@ -26,6 +27,8 @@ const LONGEST_NAME: usize = 100;
 #[derive(Debug)]
 pub struct Client<S> {
     key: Option<SecretString>,
+    /// What serves it without a key of its own.
+    open: Option<Result<OpenDoor, Problem>>,
     named: Vec<String>,
     speech: PhantomData<fn() -> S>,
 }
@@ -33,9 +36,15 @@ pub struct Client<S> {
 impl<S: Speech> FromRequestParts<App> for Client<S> {
     type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _app: &App) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Infallible> {
+        let key = S::key(parts);
+        let open = match key {
+            Some(_) => None,
+            None => S::open_door(app, parts),
+        };
         Ok(Self {
-            key: S::key(parts),
+            key,
+            open,
             named: auth::tenant_parameters(parts),
             speech: PhantomData,
         })
@@ -52,15 +61,23 @@ impl<S: Speech> Client<S> {
         self
     }
 
+    /// Whether it carries no credential at all.
+    #[must_use]
+    pub fn is_anonymous(&self) -> bool {
+        self.key.is_none()
+    }
+
     /// A call on the tenant's behalf.
     ///
     /// # Errors
     /// [`Code::Unauthorized`], [`Code::Forbidden`], or the database's problem.
     pub async fn tenant<P: Permission>(&self, app: &App) -> Result<TenantCall<P>, Problem> {
-        let Some(key) = self.key.clone() else {
-            return Err(Problem::new(Code::Unauthorized, NO_CREDENTIAL));
-        };
-        TenantCall::of_key(key, &self.named, app).await
+        match (&self.key, &self.open) {
+            (Some(key), _) => TenantCall::of_key(key.clone(), &self.named, app).await,
+            (None, Some(Ok(door))) => door.call(&self.named, app).await,
+            (None, Some(Err(refused))) => Err(refused.clone()),
+            (None, None) => Err(Problem::new(Code::Unauthorized, NO_CREDENTIAL)),
+        }
     }
 
     /// A call on the session that the client calls `name`: by its own name, by our id, or by its number where

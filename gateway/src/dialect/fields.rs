@@ -28,6 +28,8 @@ pub struct Fields {
     values: Map<String, Value>,
     /// The file of a form, in our storage.
     pub file: Option<StoredMedia>,
+    /// The name of its field.
+    pub file_field: String,
 }
 
 impl Fields {
@@ -65,14 +67,20 @@ impl Fields {
             let values = form_urlencoded::parse(bytes)
                 .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
                 .collect();
-            return Ok(Self { values, file: None });
+            return Ok(Self {
+                values,
+                ..Self::default()
+            });
         }
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(Self::default());
         }
         // Whatever it is called: some clients send JSON without saying so.
         match serde_json::from_slice(bytes) {
-            Ok(Value::Object(values)) => Ok(Self { values, file: None }),
+            Ok(Value::Object(values)) => Ok(Self {
+                values,
+                ..Self::default()
+            }),
             _ => Err(Problem::new(Code::MalformedBody, "The body is no JSON object.")),
         }
     }
@@ -112,6 +120,7 @@ impl Fields {
             }
             let received = incoming.finish().await?;
             fields.file = Some(resolve::keep(app, tenant, received, file_name.as_deref()).await?);
+            fields.file_field = name;
         }
         Ok(fields)
     }
@@ -120,7 +129,10 @@ impl Fields {
     #[cfg(test)]
     pub(crate) fn of_json(body: &Value) -> Self {
         let values = body.as_object().cloned().unwrap_or_default();
-        Self { values, file: None }
+        Self {
+            values,
+            ..Self::default()
+        }
     }
 
     /// A field as text: a string, a number, a truth value. `None` where it is absent, null or empty.

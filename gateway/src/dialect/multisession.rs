@@ -1,11 +1,15 @@
 //! WhatsApp Multi-Session API: a REST API in Spanish over whatsapp-web.js and Express. What its documentation leaves open is decided in
 //! `multisession/README.md`.
 
+pub mod live;
 mod messages;
 mod sessions;
 
+use std::time::Instant;
+
 use axum::Router;
-use axum::response::{IntoResponse as _, Redirect, Response};
+use axum::extract::State;
+use axum::response::{Redirect, Response};
 use axum::routing::{get, post};
 use chrono::Utc;
 use http::request::Parts;
@@ -14,10 +18,12 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::dialect::Dialect;
 use shared::problem::Code;
+use shared::timestamp;
 
 use super::{Speech, json as respond, words};
 use crate::app::App;
 use crate::auth;
+use crate::http::parameters;
 use crate::problem::Problem;
 
 /// The dialect.
@@ -27,9 +33,12 @@ pub struct Multisession;
 impl Speech for Multisession {
     const DIALECT: Dialect = Dialect::Multisession;
 
-    /// `X-API-Key`. The canonical API's other header works too: there is one authentication.
+    /// `X-API-Key` or `?apiKey=`. The canonical API's other header works too: there is one authentication.
     fn key(parts: &Parts) -> Option<SecretString> {
-        auth::presented_key(&parts.headers)
+        auth::presented_key(&parts.headers).or_else(|| {
+            let (_, key) = parameters::pairs(&parts.uri).find(|(name, _)| name == "apiKey")?;
+            (!key.is_empty()).then(|| SecretString::from(key))
+        })
     }
 
     fn tell(problem: &Problem) -> (StatusCode, Value) {
@@ -43,7 +52,8 @@ impl Speech for Multisession {
             _ => problem.status(),
         };
         let error = match problem.code() {
-            Code::Unauthorized => "API Key inválida o no proporcionada".to_owned(),
+            Code::Unauthorized => "API Key requerida. Usa el header X-API-Key o query param apiKey".to_owned(),
+            Code::QrNotAvailable => "QR no disponible para esta sesión".to_owned(),
             _ => words::spanish(problem),
         };
         (status, json!({ "success": false, "error": error }))
@@ -54,6 +64,7 @@ type Client = super::client::Client<Multisession>;
 
 /// The routes.
 pub fn routes() -> Router<App> {
+    let started = Instant::now();
     Router::new()
         .route("/api/start-session", post(sessions::start))
         .route("/api/qr/{session}", get(sessions::qr))
@@ -65,7 +76,7 @@ pub fn routes() -> Router<App> {
         .route("/api/messages/{session}", get(messages::list))
         .route("/webhook/config", post(sessions::set_webhook))
         .route("/info", get(info))
-        .route("/api/health", get(health))
+        .route("/api/health", get(move |app, client| health(app, client, started)))
         // Its web interface stood at the root; ours is the panel.
         .route("/", get(async || Redirect::temporary("/panel")))
 }
@@ -75,24 +86,41 @@ fn ok(mut value: Value) -> Response {
     respond(StatusCode::OK, &value)
 }
 
-async fn info() -> Response {
+/// How many sessions are connected: of the caller's tenant, and none for whoever says no key.
+async fn active(app: &App, client: &Client) -> usize {
+    sessions::active(app, client).await.unwrap_or_default()
+}
+
+async fn info(State(app): State<App>, client: Client) -> Response {
     ok(json!({
-        "name": "WhatsApp Multi-Session API",
-        "version": env!("CARGO_PKG_VERSION"),
-        "status": "running",
-        "documentation": "/api/health",
+        "server": "WhatsApp Multi-Session API",
+        "version": "1.0.0",
+        "activeSessions": active(&app, &client).await,
+        "timestamp": timestamp::text(Utc::now()),
     }))
 }
 
 /// Also its documentation, as its users were told: the routes.
-async fn health() -> Response {
+async fn health(State(app): State<App>, client: Client, started: Instant) -> Response {
     let endpoints: Vec<&str> = super::listed_routes(Dialect::Multisession).lines().collect();
     ok(json!({
-        "status": "ok",
-        "timestamp": shared::timestamp::text(Utc::now()),
+        "status": "healthy",
+        "timestamp": timestamp::text(Utc::now()),
+        "activeSessions": active(&app, &client).await,
+        "uptime": started.elapsed().as_secs_f64(),
         "endpoints": endpoints,
     }))
-    .into_response()
+}
+
+/// Says what is wrong with a session as that server did when it was to act: by its name, as the client's fault.
+fn of_session(name: &str) -> impl Fn(Problem) -> Problem + '_ {
+    move |problem| match problem.code() {
+        Code::SessionNotFound => words::invalid(format!("Sesión {name} no encontrada")),
+        Code::SessionNotPaired | Code::SessionNotStarted | Code::SessionNotConnected => {
+            words::invalid(format!("Sesión {name} no está conectada"))
+        }
+        _ => problem,
+    }
 }
 
 /// The request's idempotency key, for clients that send one.

@@ -1,4 +1,5 @@
-//! Api Premium: an API in Portuguese, mostly of GET requests, over venom. What its documentation leaves open is decided in `premium/README.md`.
+//! Api Premium: an API in Portuguese, mostly of GET requests, over WPPConnect. Its documentation shows no answers: they are here as its server answered,
+//! see `premium/README.md`.
 
 mod chats;
 mod groups;
@@ -15,21 +16,19 @@ use axum::Router;
 use axum::extract::{FromRequestParts, Path};
 use axum::response::Response;
 use axum::routing::{get, post};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::header::AUTHORIZATION;
+use http::StatusCode;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use shared::address::Address;
 use shared::dialect::Dialect;
 use shared::problem::Code;
 
+use super::sessions::{self as sessions_of_all, NamedSession};
 use super::{Speech, json as respond, words};
 use crate::app::App;
 use crate::auth::permission::Permission;
-use crate::auth::{self, SessionCall};
+use crate::auth::{self, SessionCall, TenantCall};
 use crate::http::parameters;
 use crate::problem::Problem;
 
@@ -45,7 +44,7 @@ impl Speech for Premium {
     fn key(parts: &Parts) -> Option<SecretString> {
         auth::presented_key(&parts.headers)
             .or_else(|| secret(parts.headers.get("token")?.to_str().ok()?))
-            .or_else(|| basic(&parts.headers))
+            .or_else(|| auth::basic_password(&parts.headers))
             .or_else(|| {
                 let token = parameters::pairs(&parts.uri).find(|(name, _)| name == "token");
                 secret(&token?.1)
@@ -53,29 +52,77 @@ impl Speech for Premium {
     }
 
     fn tell(problem: &Problem) -> (StatusCode, Value) {
+        if let Some(error) = problem.errors().first()
+            && let Some(Missing(complaint)) = Missing::of(&error.message)
+        {
+            if error.field == TOKEN {
+                return (StatusCode::BAD_REQUEST, json!({ "message": "Requisição mal formada" }));
+            }
+            return (
+                StatusCode::BAD_REQUEST,
+                json!({ "success": false, "message": complaint, "erro": format!("O parâmetro {} é obrigatório", error.field) }),
+            );
+        }
+        let clear = words::portuguese(problem);
         let status = match problem.code() {
-            Code::ValidationFailed | Code::MalformedBody | Code::UrlForbidden => StatusCode::BAD_REQUEST,
-            Code::NotOnWhatsapp => StatusCode::NOT_FOUND,
-            _ => problem.status(),
+            Code::Unauthorized => {
+                return (
+                    StatusCode::UNAUTHORIZED,
+                    json!({ "message": "Token não correspondente" }),
+                );
+            }
+            // Its clients look for this text, not for a status.
+            Code::SessionNotFound | Code::SessionNotStarted => {
+                return (StatusCode::OK, json!({ "message": "Esta sessão não está verificada." }));
+            }
+            Code::MalformedBody => {
+                return (
+                    StatusCode::BAD_REQUEST,
+                    json!({ "success": false, "message": Missing::IN_POST, "erro": clear }),
+                );
+            }
+            Code::Forbidden
+            | Code::TenantSuspended
+            | Code::RouteNotFound
+            | Code::MethodNotAllowed
+            | Code::BodyTooLarge
+            | Code::MediaTooLarge => problem.status(),
+            // Those that say when to come again.
+            _ if matches!(
+                problem.status(),
+                StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+            ) =>
+            {
+                problem.status()
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        (status, json!({ "status": false, "erro": words::portuguese(problem) }))
+        (status, json!({ "message": "Algo deu errado!", "erro": clear }))
+    }
+}
+
+/// The parameter that carries the credential.
+const TOKEN: &str = "token";
+
+/// What its server said of a request that lacks something.
+#[derive(Debug, Clone, Copy)]
+struct Missing(&'static str);
+
+impl Missing {
+    const IN_GET: &str = "Request incompleto, necessita revisão!";
+    const IN_POST: &str = "Post incompleto, necessita revisão!";
+
+    fn of(message: &str) -> Option<Self> {
+        [Self::IN_GET, Self::IN_POST]
+            .into_iter()
+            .find(|text| *text == message)
+            .map(Self)
     }
 }
 
 fn secret(text: &str) -> Option<SecretString> {
     let text = text.trim();
     (!text.is_empty()).then(|| SecretString::from(text))
-}
-
-/// The password of `Authorization: Basic`; its user name where there is no password.
-fn basic(headers: &HeaderMap) -> Option<SecretString> {
-    let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    if !scheme.eq_ignore_ascii_case("basic") {
-        return None;
-    }
-    let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
-    let (user, password) = text.split_once(':')?;
-    secret(if password.is_empty() { user } else { password })
 }
 
 type Client = super::client::Client<Premium>;
@@ -93,6 +140,8 @@ pub fn routes() -> Router<App> {
         .route("/{session}/conexao", get(sessions::connection))
         .route("/{session}/conversas", get(chats::list))
         .route("/{session}/conversascommsgs", get(chats::list_with_messages))
+        // Its documentation forgets it.
+        .route("/{session}/conversasnlidas", get(chats::list_unread))
         .route("/{session}/visualizar", get(chats::read))
         .route("/{session}/marcarnlido", get(chats::mark_unread))
         .route("/{session}/mensagens", get(chats::messages))
@@ -118,13 +167,22 @@ pub fn routes() -> Router<App> {
         .route("/{session}/gruposair", get(groups::leave))
 }
 
-/// Its answers look as its webhooks do: the session and, under `json`, what came of the request.
-fn ok(session: &str, value: impl Into<Value>) -> Response {
-    let json: Value = value.into();
-    respond(
-        StatusCode::OK,
-        &json!({ "status": true, "sessao": session, "json": json }),
-    )
+/// An answer is what came of the request, in no envelope.
+fn ok(value: impl Into<Value>) -> Response {
+    respond(StatusCode::OK, &value.into())
+}
+
+/// The caller on behalf of its tenant. Without a token the request is not even formed.
+async fn tenant<P: Permission>(client: &Client, app: &App) -> Result<TenantCall<P>, Problem> {
+    if client.is_anonymous() {
+        return Err(missing(TOKEN));
+    }
+    client.tenant(app).await
+}
+
+/// As its server said of a session that is unknown, or of one without an account where it wanted one.
+fn not_verified() -> Problem {
+    Problem::not_found(Code::SessionNotFound)
 }
 
 /// What stands in the query.
@@ -160,6 +218,14 @@ impl Asked {
     fn group(&self) -> Result<Address, Problem> {
         group(self.required("numero")?)
     }
+
+    /// The chat that `numero` and `tipo` name: `group` (or `grupo`) means a group, everything else a person.
+    fn chat_of_kind(&self) -> Result<Address, Problem> {
+        match self.required("tipo")?.to_lowercase().as_str() {
+            "group" | "grupo" => self.group(),
+            _ => self.chat(),
+        }
+    }
 }
 
 /// A request about one session, by somebody who may do `P` with it.
@@ -180,20 +246,31 @@ impl<P: Permission> FromRequestParts<App> for About<P> {
         let name = Path::<String>::from_request_parts(parts, app).await;
         // A name that is no text is nobody's.
         let Path(name) = name.map_err(|_| Problem::not_found(Code::SessionNotFound))?;
+        if client.is_anonymous() {
+            return Err(missing(TOKEN));
+        }
         let call = client.session(app, &name).await?;
         Ok(Self { call, name, asked })
     }
 }
 
-impl<P> About<P> {
-    /// The answer to it.
-    fn ok(&self, value: impl Into<Value>) -> Response {
-        ok(&self.name, value)
+impl<P: Permission> About<P> {
+    /// The session, as long as an account is linked.
+    async fn verified(&self, app: &App) -> Result<NamedSession, Problem> {
+        let named = sessions_of_all::read(app, &self.call, Premium::DIALECT).await?;
+        match named.session.account {
+            Some(_) => Ok(named),
+            None => Err(not_verified()),
+        }
     }
 }
 
 fn missing(name: &str) -> Problem {
-    words::invalid(format!("O parâmetro {name} é obrigatório"))
+    Problem::field(name, Missing::IN_GET)
+}
+
+fn missing_in_post(name: &str) -> Problem {
+    Problem::field(name, Missing::IN_POST)
 }
 
 fn address(text: &str) -> Result<Address, Problem> {
@@ -246,6 +323,50 @@ mod tests {
             assert_eq!(key("/x/me", Some(("authorization", basic))).as_deref(), Some("rk_1"));
         }
         assert_eq!(key("/x/me?token=", None), None);
+    }
+
+    #[test]
+    fn failures_are_told_as_its_server_told_them() {
+        let told = |problem: &Problem| {
+            let (status, value) = Premium::tell(problem);
+            (status.as_u16(), value)
+        };
+        assert_eq!(
+            told(&missing(TOKEN)),
+            (400, json!({"message": "Requisição mal formada"}))
+        );
+        assert_eq!(
+            told(&missing("msg")),
+            (
+                400,
+                json!({"success": false, "message": "Request incompleto, necessita revisão!", "erro": "O parâmetro msg é obrigatório"})
+            )
+        );
+        assert_eq!(
+            told(&missing_in_post("doc")).1["message"],
+            "Post incompleto, necessita revisão!"
+        );
+        assert_eq!(
+            told(&not_verified()),
+            (200, json!({"message": "Esta sessão não está verificada."}))
+        );
+        for (code, status) in [
+            (Code::NotOnWhatsapp, 500),
+            (Code::MessageNotFound, 500),
+            (Code::SessionNotPaired, 500),
+            (Code::Forbidden, 403),
+            (Code::RateLimited, 429),
+            (Code::Unavailable, 503),
+            (Code::MediaTooLarge, 413),
+        ] {
+            let (found, value) = told(&Problem::new(code, ""));
+            assert_eq!(
+                (found, &value["message"]),
+                (status, &json!("Algo deu errado!")),
+                "{code}"
+            );
+            assert!(value["erro"].is_string());
+        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod idempotency;
 mod isolation;
 mod keys;
 mod kinds;
+mod management;
 mod media;
 mod messages;
 mod outages;

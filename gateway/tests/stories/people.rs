@@ -12,7 +12,7 @@ use crate::gateway::{REGION, Tenant, World};
 
 /// What a holder writes.
 pub(crate) struct Holder {
-    store: Store,
+    pub(crate) store: Store,
     session: SessionId,
 }
 

@@ -1,8 +1,15 @@
+mod premium;
+
 use serde_json::json;
 
 use super::*;
 use crate::content::{Content, Media};
 use crate::ids::{EventId, MediaId, SessionId, TenantId};
+
+/// The first body of a delivery.
+fn body(format: WebhookFormat, envelope: &Envelope, around: &Surroundings) -> Option<Value> {
+    bodies(format, envelope, around).into_iter().next()
+}
 
 fn session() -> SessionId {
     "ses_eu1_00000000000000000000000000".parse().unwrap()
@@ -86,10 +93,13 @@ fn a_message_is_told_with_its_file_once_that_has_come() {
             "id": "false_5491123456789@c.us_3EB0AA",
             "sessionId": "mi-sesion-01",
             "from": "5491123456789@c.us",
+            "to": null,
             "body": "",
             "type": "image",
             "timestamp": 1_640_985_600,
-            "contact": {"name": "Juan Pérez", "number": "5491123456789"},
+            "isForwarded": false,
+            "isMedia": true,
+            "contact": {"name": "Juan Pérez", "number": "5491123456789", "isGroup": false},
             "media": {"mimetype": "image/jpeg", "data": "/9j/", "filename": "imagen.jpg"},
         })
     );
@@ -112,60 +122,6 @@ fn a_file_that_the_account_itself_sent_is_no_message_that_arrived() {
         ..around("s")
     };
     assert_eq!(body(WebhookFormat::Multisession, &stored, &around), None);
-}
-
-#[test]
-fn the_six_kinds_of_news_of_api_premium() {
-    let text = message(&Content::text("Olá"));
-    let mut own = text.clone();
-    own.from_me = true;
-    let status = |status: &str| {
-        envelope(
-            "session.status",
-            json!({"status": status, "reason": null, "account": null, "holder": crate::ids::WorkerId::generate(), "epoch": 1}),
-        )
-    };
-    let acknowledged = envelope(
-        "message.status",
-        json!({"message_id": own.id, "wa_message_id": "3EB0AA", "chat": own.chat, "status": "read", "participant": null}),
-    );
-    let qr = envelope(
-        "session.qr",
-        json!({"code": "2@abc", "expires_at": "2026-11-20T12:00:20Z"}),
-    );
-    let around = Surroundings {
-        message: Some(own),
-        picture: Some("iVBO".into()),
-        ..around("loja")
-    };
-    for (event, kind, pointer, value) in [
-        (
-            envelope("message.received", serde_json::to_value(&text).unwrap()),
-            "recebendoMensagem",
-            "/json/body",
-            json!("Olá"),
-        ),
-        (acknowledged, "atualizarMensagem", "/json/ack", json!(3)),
-        (status("connected"), "statusMudou", "/json", json!("CONNECTED")),
-        (
-            status("connecting"),
-            "ativandoSincronizacao",
-            "/json/status",
-            json!("OPENING"),
-        ),
-        (
-            status("logged_out"),
-            "AlterarStatusNumero",
-            "/json/status",
-            json!("UNPAIRED"),
-        ),
-        (qr, "qrcode", "/json/qrcode", json!("data:image/png;base64,iVBO")),
-    ] {
-        let told = body(WebhookFormat::Premium, &event, &around).unwrap();
-        assert_eq!(told["tipo"], kind);
-        assert_eq!(told["sessao"], "loja");
-        assert_eq!(told.pointer(pointer), Some(&value), "{told}");
-    }
 }
 
 #[test]

@@ -28,6 +28,19 @@ pub fn number(party: &Party) -> String {
     }
 }
 
+/// An address in parts: `{server, user, _serialized}`.
+#[must_use]
+pub fn wid(party: &Party) -> Value {
+    wid_of(&address(party))
+}
+
+/// [`wid`] of an address that is written as [`address`] writes it.
+#[must_use]
+pub fn wid_of(address: &str) -> Value {
+    let (user, server) = address.split_once('@').unwrap_or((address, ""));
+    json!({ "server": server, "user": user, "_serialized": address })
+}
+
 /// Whether a conversation is a group.
 #[must_use]
 pub fn is_group(party: &Party) -> bool {
@@ -42,6 +55,18 @@ pub fn message_id(message: &Message) -> String {
         return format!("{from_me}_{chat}_{id}_{}", address(&message.from));
     }
     format!("{from_me}_{chat}_{id}")
+}
+
+/// A message's id in parts; [`message_id`] is what stands under `_serialized`.
+#[must_use]
+pub fn message_key(message: &Message) -> Value {
+    json!({
+        "fromMe": message.from_me,
+        "remote": address(&message.chat),
+        "id": message.wa_message_id,
+        "participant": is_group(&message.chat).then(|| address(&message.from)),
+        "_serialized": message_id(message),
+    })
 }
 
 /// WhatsApp's own id in what [`message_id`] has made, or in a text that is nothing else.
@@ -125,18 +150,4 @@ pub fn state(status: SessionStatus) -> &'static str {
         SessionStatus::Banned => "TOS_BLOCK",
         SessionStatus::Stopped | SessionStatus::Failed => "CLOSED",
     }
-}
-
-/// Who wrote a message, as those clients show a person.
-#[must_use]
-pub fn sender(message: &Message) -> Value {
-    let name = message.details.from_name.clone();
-    json!({
-        "id": address(&message.from),
-        "pushname": name,
-        "formattedName": name.clone().unwrap_or_else(|| number(&message.from)),
-        "isMe": message.from_me,
-        "isBusiness": message.details.business_name.is_some(),
-        "verifiedName": message.details.business_name,
-    })
 }

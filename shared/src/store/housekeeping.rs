@@ -70,6 +70,13 @@ impl Store {
         bite!(
             "DELETE FROM delivery WHERE ctid = ANY(ARRAY(SELECT ctid FROM delivery WHERE finished_at < now() - interval '7 days' AND NOT EXISTS (SELECT 1 FROM delivery_attempt WHERE delivery_id = delivery.id) LIMIT $1))"
         );
+        bite!(
+            "UPDATE webhook SET enabled = false, updated_at = now() WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook WHERE sessions = '{}' AND enabled AND NOT EXISTS (SELECT 1 FROM delivery WHERE webhook_id = webhook.id AND status = 'pending') LIMIT $1))"
+        );
+        // Those that older APIs' clients made with their sessions: they know of no other way to remove them.
+        bite!(
+            "DELETE FROM webhook WHERE ctid = ANY(ARRAY(SELECT ctid FROM webhook WHERE sessions = '{}' AND NOT enabled AND format <> 'rookery' AND updated_at < now() - interval '7 days' LIMIT $1))"
+        );
         // Nobody can see them any more; for a week their owner can still look who has.
         bite!(
             "DELETE FROM status_post WHERE ctid = ANY(ARRAY(SELECT ctid FROM status_post WHERE expires_at < now() - interval '7 days' LIMIT $1))"
@@ -124,9 +131,13 @@ impl Store {
         .execute(&mut *transaction)
         .await?;
         super::contacts::remove_people(&mut transaction, session).await?;
-        sqlx::query!("UPDATE webhook SET sessions = array_remove(sessions, $1), enabled = enabled AND array_length(array_remove(sessions, $1), 1) > 0 WHERE $1 = ANY(sessions)", session.uuid)
-            .execute(&mut *transaction)
-            .await?;
+        // One that has no session left gets nothing new. What is planned for it is still delivered; then it is disabled (see `clean_up`).
+        sqlx::query!(
+            "UPDATE webhook SET sessions = array_remove(sessions, $1), updated_at = now() WHERE $1 = ANY(sessions)",
+            session.uuid
+        )
+        .execute(&mut *transaction)
+        .await?;
         // Leases, counters and the data key go with the session's row.
         sqlx::query!("DELETE FROM session WHERE id = $1", session.uuid)
             .execute(&mut *transaction)

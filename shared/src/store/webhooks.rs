@@ -2,7 +2,7 @@
 
 pub mod deliveries;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -105,13 +105,13 @@ fn uuids(sessions: Option<&[SessionId]>) -> Option<Vec<Uuid>> {
 }
 
 /// Reads webhooks; the caller adds the condition. `$1` is the tenant and `$2` the sessions that the caller's key may touch: a key with such a
-/// list sees only webhooks that are restricted to sessions of its list.
+/// list sees only webhooks that are restricted to sessions of its list; one whose sessions are all removed is none of these.
 macro_rules! select_webhooks {
     ($condition:literal, $($argument:expr),* $(,)?) => {
         sqlx::query_as!(
             WebhookRow,
             "SELECT id, url, events, sessions, headers, retry_schedule, ordering, format, enabled, disabled_reason, created_at, updated_at FROM webhook
-             WHERE tenant_id = $1 AND ($2::uuid[] IS NULL OR sessions <@ $2) AND "
+             WHERE tenant_id = $1 AND ($2::uuid[] IS NULL OR (sessions <@ $2 AND sessions <> '{}')) AND "
                 + $condition,
             $($argument),*
         )
@@ -238,6 +238,78 @@ impl TenantTransaction {
         .transpose()
     }
 
+    /// The webhooks of a format that are the sessions' own addresses, by session; those that have none are missing. See
+    /// [`Self::mark_session_address`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn session_addresses(
+        &mut self,
+        format: WebhookFormat,
+        sessions: &[SessionId],
+    ) -> Result<HashMap<Uuid, Webhook>, StoreError> {
+        let region = self.region;
+        let sessions = uuids(Some(sessions));
+        let rows = select_webhooks!(
+            "format = $3 AND is_session_address AND cardinality(sessions) = 1 ORDER BY id",
+            self.tenant.0,
+            sessions.as_deref(),
+            format.as_str()
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        let mut addresses = HashMap::new();
+        for row in rows {
+            if let Some(session) = row.sessions.as_ref().and_then(|sessions| sessions.first().copied()) {
+                addresses.insert(session, row.into_webhook(region)?);
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// Makes a webhook, which is for one session alone, that session's own address, as opposed to those that are registered besides.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn mark_session_address(&mut self, webhook: WebhookId) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE webhook SET is_session_address = true WHERE id = $1 AND tenant_id = $2",
+            webhook.0,
+            self.tenant.0
+        )
+        .execute(&mut *self.transaction)
+        .await?;
+        Ok(())
+    }
+
+    /// The webhooks of a format that are registered for a session, alone or among others, oldest first, at most `limit`. The session's own address is
+    /// none of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn registered_webhooks(
+        &mut self,
+        format: WebhookFormat,
+        session: SessionId,
+        within: Option<&[Uuid]>,
+        limit: i64,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        let region = self.region;
+        select_webhooks!(
+            "format = $3 AND $4 = ANY(sessions) AND NOT is_session_address ORDER BY id LIMIT $5",
+            self.tenant.0,
+            within,
+            format.as_str(),
+            session.uuid,
+            limit
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?
+        .into_iter()
+        .map(|row| row.into_webhook(region))
+        .collect()
+    }
+
     /// Replaces everything that a tenant decides about a webhook. Enabling it forgets why it was disabled.
     ///
     /// # Errors
@@ -272,7 +344,7 @@ impl TenantTransaction {
     /// [`StoreError`] when the database is unavailable.
     pub async fn delete_webhook(&mut self, id: WebhookId, within: Option<&[Uuid]>) -> Result<bool, StoreError> {
         let result = sqlx::query!(
-            "DELETE FROM webhook WHERE id = $1 AND tenant_id = $2 AND ($3::uuid[] IS NULL OR sessions <@ $3)",
+            "DELETE FROM webhook WHERE id = $1 AND tenant_id = $2 AND ($3::uuid[] IS NULL OR (sessions <@ $3 AND sessions <> '{}'))",
             id.0,
             self.tenant.0,
             within

@@ -1,36 +1,21 @@
 //! An unmodified Baileys client as the independent counterpart: what it pairs with, sends and decrypts, it does with its own implementation of
 //! the protocol. It is `tests/baileys/client.mjs`, driven by lines of JSON.
 
-use std::collections::VecDeque;
-use std::process::Stdio;
-use std::time::Duration;
-
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout_at};
+use tokio::process::Command;
 
-use crate::directory::open_log;
+use crate::counterpart::Counterpart;
 use crate::network::Phone;
-use crate::process::mark;
 use crate::repository;
 use crate::stack::Stack;
-
-/// How long an expected event may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running Baileys client; it ends when it is dropped.
 #[derive(Debug)]
 pub struct Baileys {
-    commands: ChildStdin,
-    events: mpsc::UnboundedReceiver<Value>,
-    unclaimed: VecDeque<Value>,
-    /// Killed when dropped.
-    _process: Child,
+    program: Counterpart,
 }
 
 /// A message as Baileys has decrypted it.
@@ -70,38 +55,16 @@ impl Baileys {
         );
         let directory = &stack.site().directory;
         let process_name = format!("baileys-{name}");
-        let mut process = Command::new("node")
+        let mut command = Command::new("node");
+        command
             .arg(folder.join("client.mjs"))
             .args(["--url", stack.network().protocol_url(), "--name", name])
             .args(["--root-key", &stack.network().root_key().await?])
             .arg("--auth")
             .arg(directory.data_of(&process_name))
-            .envs(mark(directory, &process_name))
-            .env("NODE_EXTRA_CA_CERTS", stack.site().network_media_ca_file())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(open_log(&directory.log_file(&process_name))?)
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot run node: the counterpart needs Node 20 or newer")?;
-        let commands = process.stdin.take().context("node has no input")?;
-        let mut lines = BufReader::new(process.stdout.take().context("node has no output")?).lines();
-        let (sender, events) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            while let Ok(Some(line)) = lines.next_line().await {
-                let event =
-                    serde_json::from_str(&line).unwrap_or_else(|_| json!({ "event": "nonsense", "line": line }));
-                if sender.send(event).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Self {
-            commands,
-            events,
-            unclaimed: VecDeque::new(),
-            _process: process,
-        })
+            .env("NODE_EXTRA_CA_CERTS", stack.site().network_media_ca_file());
+        let program = Counterpart::start("Baileys", directory, &process_name, command)?;
+        Ok(Self { program })
     }
 
     /// A new client that is linked to the phone by QR code and logged in.
@@ -219,11 +182,7 @@ impl Baileys {
     /// # Errors
     /// When the client has ended.
     pub async fn command(&mut self, command: &Value) -> anyhow::Result<()> {
-        let line = format!("{command}\n");
-        self.commands
-            .write_all(line.as_bytes())
-            .await
-            .context("Baileys has ended")
+        self.program.command(command).await
     }
 
     /// The first event of this kind that nobody has claimed yet.
@@ -231,7 +190,7 @@ impl Baileys {
     /// # Errors
     /// When none comes.
     pub async fn event(&mut self, kind: &str) -> anyhow::Result<Value> {
-        self.first(kind, |event| event["event"] == kind).await
+        self.program.event(kind).await
     }
 
     /// The first event that fits and that nobody has claimed yet; others stay for later.
@@ -239,20 +198,6 @@ impl Baileys {
     /// # Errors
     /// When none comes: the text lists what came instead.
     pub async fn first(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
-        if let Some(place) = self.unclaimed.iter().position(&fits) {
-            return self.unclaimed.remove(place).context("the place was just found");
-        }
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let event = match timeout_at(deadline, self.events.recv()).await {
-                Ok(Some(event)) => event,
-                Ok(None) => bail!("Baileys ended before {what} came; what came: {:?}", self.unclaimed),
-                Err(_) => bail!("{what} never came from Baileys; what came: {:?}", self.unclaimed),
-            };
-            if fits(&event) {
-                return Ok(event);
-            }
-            self.unclaimed.push_back(event);
-        }
+        self.program.first(what, fits).await
     }
 }

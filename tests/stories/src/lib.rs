@@ -7,6 +7,7 @@
 //! This crate is the stage: [`Story`] starts stacks, [`Scene`] sets up what most stories begin with, [`runner`] tells them all.
 
 pub mod browser;
+pub mod documents;
 pub mod picture;
 pub mod runner;
 pub mod scenario;

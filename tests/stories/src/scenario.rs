@@ -4,6 +4,7 @@
 //! keeps (`{name}`) the next ones may use. See `tests/scenarios/README.md` for the steps; [`pattern`] for how answers are compared.
 
 pub mod ask;
+pub mod form;
 pub mod pattern;
 mod person;
 
@@ -16,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use harness::network::{MediaKind, Phone};
 use harness::repository;
+use harness::sink::Received;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -351,7 +353,7 @@ impl Telling<'_> {
             .scene
             .sink()
             .first(&step.hook, PATIENCE, |webhook| {
-                let body: Value = serde_json::from_str(&webhook.body).unwrap_or_default();
+                let body = body_of(webhook).unwrap_or_default();
                 match compare(&wanted, &body) {
                     Ok(()) => true,
                     Err(difference) => {
@@ -379,13 +381,22 @@ impl Telling<'_> {
             let unwanted = filled(unwanted, &self.variables);
             let page = self.scene.sink().received(&step.hook, 0, Duration::ZERO).await?;
             for webhook in page.webhooks {
-                let body: Value = serde_json::from_str(&webhook.body).unwrap_or_default();
+                let body = body_of(&webhook).unwrap_or_default();
                 ensure!(compare(&unwanted, &body).is_err(), "this should not have come: {body}");
             }
         }
-        let body: Value = serde_json::from_str(&found.body)?;
+        let body = body_of(&found)?;
         ask::follow(&step.links, &body).await?;
         pattern::keep(&step.keep, &body, &mut self.variables)
+    }
+}
+
+/// What arrived, whether as JSON or as a form: in a form every value is a text.
+fn body_of(webhook: &Received) -> serde_json::Result<Value> {
+    let kind = webhook.headers.get("content-type");
+    match kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded")) {
+        true => Ok(form::read(&webhook.body)),
+        false => serde_json::from_str(&webhook.body),
     }
 }
 
@@ -413,7 +424,13 @@ mod tests {
 
     #[test]
     fn the_lists_have_as_many_routes_as_the_documentations() {
-        for (dialect, count) in [("chatlink", 9), ("crm", 43), ("multisession", 12), ("premium", 32)] {
+        for (dialect, count) in [
+            ("chatlink", 9),
+            ("crm", 43),
+            ("management", 15),
+            ("multisession", 12),
+            ("premium", 32),
+        ] {
             assert_eq!(listed_routes(dialect).unwrap().len(), count, "{dialect}");
         }
     }

@@ -15,6 +15,7 @@ stories::stories![
     the_scenarios_of_multisession_hold,
     the_scenarios_of_chatlink_hold,
     the_scenarios_of_premium_hold,
+    the_scenarios_of_management_hold,
     the_scenarios_of_crm_hold,
     one_session_used_through_two_dialects_and_v1_at_once_is_one_truth,
 ];
@@ -59,6 +60,10 @@ async fn the_scenarios_of_chatlink_hold(story: &Story) -> anyhow::Result<()> {
 
 async fn the_scenarios_of_premium_hold(story: &Story) -> anyhow::Result<()> {
     told(story, "premium").await
+}
+
+async fn the_scenarios_of_management_hold(story: &Story) -> anyhow::Result<()> {
+    told(story, "management").await
 }
 
 /// The texts of a list of messages, in its order.
@@ -128,7 +133,7 @@ async fn one_session_used_through_two_dialects_and_v1_at_once_is_one_truth(story
         Ok([
             canonical,
             texts(&multisession["messages"], "/body")?,
-            texts(&premium["json"], "/body")?,
+            texts(&premium, "/body")?,
         ])
     };
     let [canonical, multisession, premium] = wait_for("the answer in all three lists", PATIENCE, async || {

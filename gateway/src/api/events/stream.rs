@@ -35,7 +35,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const LOOKS_PER_BELL: u32 = 5;
 
 /// One client that follows events.
-pub(super) struct Follower {
+pub(crate) struct Follower {
     app: App,
     call: TenantCall<ReadMessages>,
     filter: EventFilter,
@@ -63,7 +63,7 @@ pub(super) async fn follow(
 
 impl Follower {
     /// Begins to follow after `after`, or now.
-    pub(super) async fn begin(
+    pub(crate) async fn begin(
         app: App,
         call: TenantCall<ReadMessages>,
         filter: EventFilter,
@@ -106,7 +106,7 @@ impl Follower {
     }
 
     /// The next event; `None` ends the stream.
-    pub(super) async fn next(&mut self) -> Option<StoredEvent> {
+    pub(crate) async fn next(&mut self) -> Option<StoredEvent> {
         loop {
             if let Some(event) = self.unread.pop_front() {
                 return Some(event);

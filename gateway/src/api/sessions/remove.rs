@@ -32,6 +32,8 @@ async fn delete(app: &App, call: &SessionCall<WriteSessions>) -> Result<Accepted
     let opened = intake::open(&mut transaction, call.session).await?;
     let accepted = intake::append(&mut transaction, &opened, CommandId::generate(), Command::Delete).await?;
     transaction.set_goal(call.session, Goal::Deleting).await?;
+    // While it still has a name.
+    transaction.tell_removal(call.session).await?;
     transaction.hide_session(call.session).await?;
     transaction.commit().await?;
     Ok(accepted)

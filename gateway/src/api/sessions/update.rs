@@ -30,7 +30,7 @@ const HOLDER_PATIENCE: Duration = Duration::from_secs(2);
 /// What is to change about a session. What is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct UpdateSession {
+pub(crate) struct UpdateSession {
     /// A new name: 1 to 100 characters.
     name: Option<String>,
     /// Entries to set; null removes one. Entries that are not named stay.
@@ -46,7 +46,7 @@ pub(super) struct UpdateSession {
 #[utoipa::path(patch, path = "/v1/sessions/{session_id}", tag = "sessions", params(SessionPath), request_body = UpdateSession,
     responses((status = 200, description = "The changed session.", body = SessionObject)),
     extensions(("x-problems" = json!(["session_not_found", "region_unavailable", "url_forbidden"]))))]
-pub(super) async fn update_session(
+pub(crate) async fn update_session(
     State(app): State<App>,
     call: SessionCall<WriteSessions>,
     Document(body): Document<UpdateSession>,

@@ -404,7 +404,7 @@ async fn update(app: &App, call: &Call, webhook: WebhookId, body: UpdateWebhook)
 #[utoipa::path(delete, path = "/v1/webhooks/{webhook_id}", tag = "webhooks", params(WebhookPath),
     responses((status = 204, description = "The webhook is gone.")),
     extensions(("x-problems" = json!(["webhook_not_found"]))))]
-pub(super) async fn delete_webhook(
+pub(crate) async fn delete_webhook(
     State(app): State<App>,
     call: Call,
     Id(webhook): Id<WebhookId>,

@@ -5,7 +5,9 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use shared::dialect::crm;
 use shared::ids::MediaId;
+use shared::message::MessageStatus;
 use shared::problem::Code;
 
 use super::asked::address;
@@ -39,6 +41,13 @@ pub(super) async fn send(
     let known = Known::read(&app, &about.call).await?;
     let around = Around::of(&app, &about.call, &known, std::slice::from_ref(&sent)).await?;
     let mut shown = messages::shown(&sent, &around);
+    // The answer speaks of the sending: that the recipient was quicker than it is told by lists.
+    if matches!(
+        sent.status,
+        MessageStatus::Delivered | MessageStatus::Read | MessageStatus::Played
+    ) {
+        shown["status"] = crm::status(MessageStatus::Sent).into();
+    }
     // What only lists tell.
     if let Some(fields) = shown.as_object_mut() {
         for name in ["from", "to", "mediaUrl", "hasReactions"] {

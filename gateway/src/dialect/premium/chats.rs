@@ -7,13 +7,14 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use shared::address::Address;
+use shared::chat::Chat;
 use shared::message::Message;
 use shared::problem::Code;
 use shared::store::chats::{ChatFilter, ListedChat};
 use shared::store::messages::MessageFilter;
 
 use super::shape::{self, around};
-use super::{About, Acting, Client, Premium};
+use super::{About, Acting, Client, Premium, ok};
 use crate::api::chats::actions::{fetch_history, read_chat};
 use crate::api::chats::update::update_chat;
 use crate::api::chats::{ChatAddress, find};
@@ -72,11 +73,25 @@ async fn messages_of<P: Permission>(
     .await
 }
 
+/// All conversations of a session.
+pub(super) async fn all<P: Permission>(app: &App, call: &SessionCall<P>) -> Result<Vec<Chat>, Problem> {
+    let found = chats(app, call, MOST_CHATS).await?;
+    Ok(found.into_iter().map(|listed| listed.chat).collect())
+}
+
 /// `GET /:sessao/conversas`.
 pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
-    let found = chats(&app, &about.call, MOST_CHATS).await?;
-    let shown: Vec<Value> = found.iter().map(|listed| shape::chat(&listed.chat)).collect();
-    Ok(about.ok(shown))
+    about.verified(&app).await?;
+    let found = all(&app, &about.call).await?;
+    Ok(ok(found.iter().map(shape::chat).collect::<Vec<Value>>()))
+}
+
+/// `GET /:sessao/conversasnlidas`: those with messages to read.
+pub(super) async fn list_unread(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    about.verified(&app).await?;
+    let found = all(&app, &about.call).await?;
+    let unread = found.iter().filter(|chat| chat.unread_count > 0);
+    Ok(ok(unread.map(shape::chat).collect::<Vec<Value>>()))
 }
 
 /// `GET /:sessao/conversascommsgs`.
@@ -84,8 +99,7 @@ pub(super) async fn list_with_messages(
     State(app): State<App>,
     about: About<ReadMessages>,
 ) -> Result<Response, Problem> {
-    let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
-    let around = around(&named);
+    let around = around(&about.verified(&app).await?);
     let mut shown = Vec::new();
     for ListedChat { chat, .. } in chats(&app, &about.call, MOST_CHATS_WITH_MESSAGES).await? {
         let mut value = shape::chat(&chat);
@@ -96,38 +110,71 @@ pub(super) async fn list_with_messages(
         value["msgs"] = shape::messages(&messages, &around);
         shown.push(value);
     }
-    Ok(about.ok(shown))
+    Ok(ok(shown))
 }
 
-/// A conversation and its latest messages.
-async fn latest(app: &App, about: &About<ReadMessages>, address: &Address) -> Result<Response, Problem> {
+/// The latest messages of a conversation, which is marked as seen.
+async fn latest(
+    app: &App,
+    client: &Client,
+    about: &About<ReadMessages>,
+    address: &Address,
+) -> Result<Response, Problem> {
     let named = sessions::read(app, &about.call, Premium::DIALECT).await?;
     let chat = promptly(async {
         let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
         find(&mut transaction, about.call.session, address).await
     })
     .await?;
+    if chat.unread_count > 0 || chat.marked_unread {
+        see(app, client, about, address).await?;
+    }
     let messages = messages_of(app, &about.call, address, LATEST_MESSAGES).await?;
-    let mut value = shape::chat(&chat);
-    value["msgs"] = shape::messages(&messages, &around(&named));
-    Ok(about.ok(value))
+    Ok(ok(shape::messages(&messages, &around(&named))))
 }
 
-/// `GET /:sessao/mensagens`.
-pub(super) async fn messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
-    latest(&app, &about, &about.asked.chat()?).await
+/// Marks a conversation as seen, some time soon. Where that is not possible right now, or not allowed to the key, its messages are shown all the same.
+async fn see(app: &App, client: &Client, about: &About<ReadMessages>, address: &Address) -> Result<(), Problem> {
+    let marked = async {
+        let call = client.session::<SendMessages>(app, &about.name).await?;
+        let submission = Submission {
+            body: None,
+            idempotency: None,
+        };
+        let chat = ChatAddress(address.clone());
+        read_chat(State(app.clone()), call, chat, Prefer { wait: None }, submission).await
+    };
+    match marked.await {
+        Err(problem) if problem.code() == Code::Internal => Err(problem),
+        _ => Ok(()),
+    }
 }
 
-/// `GET /:sessao/mensagensgroup`.
-pub(super) async fn group_messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
-    latest(&app, &about, &about.asked.group()?).await
+/// `GET /:sessao/mensagens`. It acts, since it marks: it is not prefetched.
+pub(super) async fn messages(
+    State(app): State<App>,
+    _acting: Acting,
+    client: Client,
+    about: About<ReadMessages>,
+) -> Result<Response, Problem> {
+    latest(&app, &client, &about, &about.asked.chat()?).await
+}
+
+/// `GET /:sessao/mensagensgroup`. It acts, as `mensagens` does.
+pub(super) async fn group_messages(
+    State(app): State<App>,
+    _acting: Acting,
+    client: Client,
+    about: About<ReadMessages>,
+) -> Result<Response, Problem> {
+    latest(&app, &client, &about, &about.asked.group()?).await
 }
 
 /// `GET /:sessao/todasmensagens`.
 pub(super) async fn all_messages(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
     let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
     let found = messages_of(&app, &about.call, &about.asked.chat()?, MOST_MESSAGES).await?;
-    Ok(about.ok(shape::messages(&found, &around(&named))))
+    Ok(ok(shape::messages(&found, &around(&named))))
 }
 
 /// `GET /:sessao/carregarmaismensagens`: what is stored, and what the phone adds to it in time.
@@ -138,15 +185,7 @@ pub(super) async fn more_messages(
     about: About<ReadMessages>,
 ) -> Result<Response, Problem> {
     let named = sessions::read(&app, &about.call, Premium::DIALECT).await?;
-    let group = about
-        .asked
-        .get("tipo")
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("grupo") || kind.eq_ignore_ascii_case("group"));
-    let chat = if group {
-        about.asked.group()?
-    } else {
-        about.asked.chat()?
-    };
+    let chat = about.asked.chat_of_kind()?;
     let known = messages_of(&app, &about.call, &chat, MOST_MESSAGES).await?;
     let asking = client.session::<SendMessages>(&app, &about.name).await?;
     if ask_the_phone(&app, asking, &chat).await? {
@@ -154,7 +193,7 @@ pub(super) async fn more_messages(
         look_for(HISTORY_PATIENCE, || older(&app, &about.call, &chat, oldest)).await?;
     }
     let found = messages_of(&app, &about.call, &chat, MOST_MESSAGES).await?;
-    Ok(about.ok(shape::messages(&found, &around(&named))))
+    Ok(ok(shape::messages(&found, &around(&named))))
 }
 
 /// A message that was written before this time.
@@ -204,7 +243,7 @@ pub(super) async fn read(
     };
     let prefer = Prefer { wait: Some(PATIENCE) };
     let _: Value = answer(read_chat(State(app.clone()), about.call.clone(), chat, prefer, submission).await?).await?;
-    Ok(about.ok("Conversa visualizada"))
+    Ok(ok("ok"))
 }
 
 /// `GET /:sessao/marcarnlido`.
@@ -218,5 +257,5 @@ pub(super) async fn mark_unread(
     let prefer = Prefer { wait: Some(PATIENCE) };
     let _: Value =
         answer(update_chat(State(app.clone()), about.call.clone(), chat, prefer, Document(marks)).await?).await?;
-    Ok(about.ok("Conversa marcada como não lida"))
+    Ok(ok("ok"))
 }

@@ -1,14 +1,18 @@
 //! Groups of Api Premium.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::{Value, json};
+use shared::chat::Chat;
+use shared::dialect::web;
 use shared::group::Group;
 use shared::operation::{GroupOperation, Operation};
+use shared::store::contacts::Contact;
 
-use super::{About, Acting, shape};
+use super::{About, Acting, chats, ok, people, shape};
 use crate::api::groups::invites::join_group;
 use crate::api::groups::list::{get_group, list_groups};
 use crate::app::App;
@@ -35,6 +39,8 @@ fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> impl Iterator<Item = (Stri
 
 /// `GET /:sessao/grupos`.
 pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>) -> Result<Response, Problem> {
+    let chats = chats::all(&app, &about.call).await?;
+    let chats: HashMap<&str, &Chat> = chats.iter().map(|chat| (chat.party.jid.as_str(), chat)).collect();
     let mut shown: Vec<Value> = Vec::new();
     let mut cursor: Option<String> = None;
     for _ in 0..MOST_PAGES {
@@ -45,13 +51,14 @@ pub(super) async fn list(State(app): State<App>, about: About<ReadMessages>) -> 
         let page = list_groups(State(app.clone()), about.call.clone(), Parameters(page))
             .await?
             .0;
-        shown.extend(page.data.iter().map(shape::group));
+        let groups = page.data.iter();
+        shown.extend(groups.map(|group| shape::group(group, chats.get(group.jid.as_str()).copied())));
         cursor = page.next_cursor;
         if cursor.is_none() {
             break;
         }
     }
-    Ok(about.ok(shown))
+    Ok(ok(shown))
 }
 
 /// `GET /:sessao/grupointegrantes`: as WhatsApp has them now.
@@ -61,8 +68,17 @@ pub(super) async fn members(State(app): State<App>, about: About<ReadMessages>) 
     let group: Group = get_group(State(app.clone()), about.call.clone(), group, Parameters(fresh))
         .await?
         .0;
-    let members: Vec<Value> = group.participants.iter().map(shape::participant).collect();
-    Ok(about.ok(members))
+    let people = people::all(&app, &about.call).await?;
+    let people: HashMap<String, &Contact> = people
+        .iter()
+        .map(|person| (web::address(&person.party), person))
+        .collect();
+    let members: Vec<Value> = group
+        .participants
+        .iter()
+        .map(|member| shape::participant(member, people.get(&web::address(&member.party)).copied()))
+        .collect();
+    Ok(ok(members))
 }
 
 /// `GET /:sessao/grupoentrar`.
@@ -81,7 +97,9 @@ pub(super) async fn join(
         answer(join_group(State(app.clone()), about.call.clone(), prefer, submission).await?).await
     })
     .await?;
-    Ok(about.ok(json!({ "entrou": joined["outcome"] == "joined", "grupo": joined["jid"] })))
+    // 202: it waits for an administrator.
+    let status = if joined["outcome"] == "joined" { 200 } else { 202 };
+    Ok(ok(json!({ "id": joined["jid"], "status": status })))
 }
 
 /// `GET /:sessao/gruposair`.
@@ -99,5 +117,5 @@ pub(super) async fn leave(
         answer(operate(&app, &about.call, Prefer { wait: Some(PATIENCE) }, submission).await?).await
     })
     .await?;
-    Ok(about.ok(json!({ "saiu": true, "grupo": group.to_string() })))
+    Ok(ok(json!({ "id": group.to_string(), "status": 200 })))
 }

@@ -6,19 +6,19 @@ use axum::extract::State;
 use axum::response::Response;
 use chrono::Utc;
 use serde_json::{Value, json};
-use shared::address::Address;
+use shared::address::Party;
 use shared::dialect::web;
 use shared::operation::{ContactOperation, Operation};
 use shared::problem::Code;
 use shared::query::Lookup;
 use shared::query::contact::{ContactDetails, ContactLookup, Picture};
-use shared::store::contacts::ContactFilter;
+use shared::store::contacts::{Contact, ContactFilter};
 
-use super::{About, shape};
+use super::{About, ok, shape};
 use crate::api::contacts::check::check_contacts;
 use crate::app::App;
 use crate::auth::SessionCall;
-use crate::auth::permission::{ReadSessions, WriteSessions};
+use crate::auth::permission::{Permission, ReadSessions, WriteSessions};
 use crate::database::promptly;
 use crate::dialect::patience::look_for;
 use crate::dialect::words;
@@ -33,20 +33,25 @@ const MOST_CONTACTS: i64 = 5_000;
 /// How long WhatsApp may take to tell somebody's presence after we have asked for it.
 const PRESENCE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// `GET /:sessao/todoscontatos`.
-pub(super) async fn list(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
-    let found = promptly(async {
-        let mut transaction = app.store().tenant(about.call.tenant.tenant).await?;
+/// Everybody whom the session knows.
+pub(super) async fn all<P: Permission>(app: &App, call: &SessionCall<P>) -> Result<Vec<Contact>, Problem> {
+    promptly(async {
+        let mut transaction = app.store().tenant(call.tenant.tenant).await?;
         Ok(transaction
-            .contacts(about.call.session, &ContactFilter::default(), None, MOST_CONTACTS)
+            .contacts(call.session, &ContactFilter::default(), None, MOST_CONTACTS)
             .await?)
     })
-    .await?;
-    let shown: Vec<Value> = found.iter().map(shape::contact).collect();
-    Ok(about.ok(shown))
+    .await
 }
 
-/// Whether a number uses WhatsApp, as venom said it.
+/// `GET /:sessao/todoscontatos`.
+pub(super) async fn list(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
+    about.verified(&app).await?;
+    let shown: Vec<Value> = all(&app, &about.call).await?.iter().map(shape::contact).collect();
+    Ok(ok(shown))
+}
+
+/// A number that uses WhatsApp, as WPPConnect shows its profile. One that does not is a failure, as it was there.
 pub(super) async fn checked(app: &App, call: SessionCall<ReadSessions>, number: &str) -> Result<Value, Problem> {
     let person = match super::address(number)? {
         person if person.is_person() => person.to_string(),
@@ -60,26 +65,27 @@ pub(super) async fn checked(app: &App, call: SessionCall<ReadSessions>, number: 
     let answers = check_contacts(State(app.clone()), call, submission).await?;
     let answers = serde_json::to_value(&answers.0).map_err(Problem::internal)?;
     let found = &answers["data"][0];
-    let exists = found["exists"] == true;
+    if found["exists"] != true {
+        return Err(Problem::not_found(Code::NotOnWhatsapp));
+    }
     let number = found["phone"].as_str().map(str::to_owned);
     let id = match (&number, found["jid"].as_str()) {
         (Some(number), _) => format!("{number}@c.us"),
         (None, jid) => jid.unwrap_or_default().replace("@s.whatsapp.net", "@c.us"),
     };
     Ok(json!({
-        "id": id,
-        "numero": number,
-        "numberExists": exists,
-        "canReceiveMessage": exists,
-        "isBusiness": found["is_business"],
-        "status": if exists { 200 } else { 404 },
+        "id": web::wid_of(&id),
+        "numberExists": true,
+        "canReceiveMessage": true,
+        "isBusiness": found["is_business"] == true,
+        "status": 200,
     }))
 }
 
 /// `GET /:sessao/novocontatovalidar`.
 pub(super) async fn check(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
     let checked = checked(&app, about.call.clone(), about.asked.required("numero")?).await?;
-    Ok(about.ok(checked))
+    Ok(ok(checked))
 }
 
 /// `GET /:sessao/chatonline`: asks WhatsApp for the person's presence and waits a moment for it.
@@ -116,13 +122,8 @@ pub(super) async fn online(State(app): State<App>, about: About<WriteSessions>) 
         Some(contact) => Some(contact),
         None => contact().await?,
     };
-    let presence = known.as_ref().and_then(|contact| contact.presence.clone());
-    let last_seen = known.and_then(|contact| contact.last_seen);
-    Ok(about.ok(json!({
-        "numero": web::number(&shared::address::Party::new(&person, None)),
-        "online": presence.as_deref() == Some("available"),
-        "vistoPorUltimo": last_seen.map(shared::timestamp::text),
-    })))
+    let presence = known.and_then(|contact| contact.presence);
+    Ok(ok(presence.as_deref() == Some("available")))
 }
 
 /// `GET /:sessao/status`: the about.
@@ -130,24 +131,25 @@ pub(super) async fn about(State(app): State<App>, about: About<ReadSessions>) ->
     let contact = about.asked.chat()?;
     let details: ContactDetails =
         look_up(&app, &about.call, Lookup::Contact(ContactLookup::Details { contact })).await?;
-    Ok(about.ok(json!({ "id": web::address(&details.contact), "status": details.about })))
+    Ok(ok(
+        json!({ "id": web::address(&details.contact), "status": details.about }),
+    ))
 }
 
-/// `GET /:sessao/foto`: where the picture is; `tipo` may ask for the small one.
+/// `GET /:sessao/foto`: where the picture is, of a person or of a group. One that is hidden or that nobody has set is no failure: its fields are null.
 pub(super) async fn picture(State(app): State<App>, about: About<ReadSessions>) -> Result<Response, Problem> {
-    let contact: Address = match about.asked.get("tipo").map(str::to_lowercase).as_deref() {
-        Some("grupo" | "group") => about.asked.group()?,
-        _ => about.asked.chat()?,
-    };
-    let preview = about
-        .asked
-        .get("tipo")
-        .is_some_and(|kind| matches!(kind.to_lowercase().as_str(), "preview" | "mini" | "pequena" | "thumb"));
-    let lookup = Lookup::Contact(ContactLookup::Picture { contact, preview });
+    let contact = about.asked.chat_of_kind()?;
+    let id = web::wid(&Party::new(&contact, None));
+    let lookup = Lookup::Contact(ContactLookup::Picture {
+        contact,
+        preview: false,
+    });
     let found: Option<Picture> = match look_up(&app, &about.call, lookup).await {
         Err(problem) if problem.code() == Code::NotFoundOnWhatsapp => None,
         other => other?,
     };
-    // A hidden picture is no failure: venom answered an empty address.
-    Ok(about.ok(json!({ "url": found.map(|picture| picture.url) })))
+    let (url, tag) = found.map(|picture| (picture.url, picture.id)).unzip();
+    Ok(ok(
+        json!({ "id": id, "eurl": url, "img": url, "imgFull": url, "raw": null, "tag": tag }),
+    ))
 }

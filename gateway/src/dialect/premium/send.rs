@@ -9,7 +9,7 @@ use shared::message::Message;
 use shared::problem::Code;
 
 use super::shape::{self, around};
-use super::{About, Acting, Client, Premium, address, people};
+use super::{About, Acting, Client, Premium, address, ok, people};
 use crate::app::App;
 use crate::auth::SessionCall;
 use crate::auth::permission::{ReadSessions, SendMessages};
@@ -21,13 +21,28 @@ use crate::problem::Problem;
 /// Sends a message, once, and answers it.
 async fn give(app: &App, about: &About<SendMessages>, acting: &Acting, message: &Value) -> Result<Response, Problem> {
     let sent = once(|| sending::send(app, &about.call, message, Some(acting.idempotency.clone()))).await?;
-    shown(app, about, &sent).await
+    Ok(ok(shown(app, about, &sent).await?))
 }
 
-/// The answer that shows a message.
-pub(super) async fn shown(app: &App, about: &About<SendMessages>, sent: &Message) -> Result<Response, Problem> {
+/// A message that was sent, as it is shown.
+pub(super) async fn shown(app: &App, about: &About<SendMessages>, sent: &Message) -> Result<Value, Problem> {
     let named = sessions::read(app, &about.call, Premium::DIALECT).await?;
-    Ok(about.ok(shape::message(sent, &around(&named))))
+    Ok(shape::message(sent, &around(&named)))
+}
+
+/// A text in which `<br>` is a new line, however it is written.
+fn with_line_breaks(text: &str) -> String {
+    const BREAK: &str = "<br>";
+    let lower = text.to_ascii_lowercase();
+    let mut lines = String::with_capacity(text.len());
+    let mut rest = 0;
+    for (at, _) in lower.match_indices(BREAK) {
+        lines.push_str(&text[rest..at]);
+        lines.push('\n');
+        rest = at + BREAK.len();
+    }
+    lines.push_str(&text[rest..]);
+    lines
 }
 
 /// `GET /:sessao/enviarmsg`.
@@ -37,6 +52,7 @@ pub(super) async fn text(
     about: About<SendMessages>,
 ) -> Result<Response, Problem> {
     let (to, text) = (about.asked.chat()?.to_string(), about.asked.required("msg")?);
+    let text = with_line_breaks(text);
     let message = json!({ "to": to, "type": "text", "text": { "body": text } });
     give(&app, &about, &acting, &message).await
 }
@@ -51,10 +67,7 @@ pub(super) async fn new_contact(
     let text = about.asked.required("msg")?;
     let looking = client.session::<ReadSessions>(&app, &about.name).await?;
     let checked = people::checked(&app, looking, about.asked.required("numero")?).await?;
-    if checked["numberExists"] != true {
-        return Err(Problem::not_found(Code::NotOnWhatsapp));
-    }
-    let message = json!({ "to": checked["id"], "type": "text", "text": { "body": text } });
+    let message = json!({ "to": checked["id"]["_serialized"], "type": "text", "text": { "body": text } });
     give(&app, &about, &acting, &message).await
 }
 
@@ -109,4 +122,16 @@ pub(super) async fn contact(
     let card = json!({ "name": shown.unwrap_or_else(|| number.clone()), "phones": [format!("+{number}")] });
     let message = json!({ "to": to, "type": "contacts", "contacts": [card] });
     give(&app, &about, &acting, &message).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_break_is_a_new_line_however_it_is_written() {
+        assert_eq!(with_line_breaks("Olá<br>mundo<BR><Br>É"), "Olá\nmundo\n\nÉ");
+        assert_eq!(with_line_breaks("a < br > b<b>r"), "a < br > b<b>r");
+        assert_eq!(with_line_breaks("<br>"), "\n");
+    }
 }

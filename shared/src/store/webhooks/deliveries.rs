@@ -1,15 +1,19 @@
 //! Deliveries as tenants see and operate them: list, retry, replay, test.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::dialect::WebhookFormat;
 use crate::event::tenant::TenantEvent;
-use crate::ids::{DeliveryId, EventId, Region, SessionId, WebhookId};
+use crate::ids::{DeliveryId, EventId, MessageId, Region, SessionId, WebhookId};
 use crate::session::words;
 use crate::store::events::split_types;
 use crate::store::{StoreError, TenantTransaction};
+
+/// So many deliveries of a webhook are looked at for one message.
+const PLANNED_NEXT: i64 = 200;
 
 words! {
     /// How far a delivery has come.
@@ -177,6 +181,44 @@ impl TenantTransaction {
                 row.into_delivery(region, attempts)
             })
             .collect()
+    }
+
+    /// Which of these messages of a session a webhook of a format should have been told and has not been, yet or for good.
+    ///
+    /// What a webhook is told of a message is planned right after the message has come, so only the few deliveries of each webhook that were planned next
+    /// are looked at. Deliveries that ended long ago are forgotten: such a message counts as told.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the database is unavailable.
+    pub async fn untold_messages(
+        &mut self,
+        format: WebhookFormat,
+        session: SessionId,
+        messages: &[MessageId],
+    ) -> Result<HashSet<Uuid>, StoreError> {
+        let ids: Vec<Uuid> = messages.iter().map(|message| message.0).collect();
+        let texts: Vec<String> = messages.iter().map(MessageId::to_string).collect();
+        // The clocks of those who write messages and of those who plan deliveries differ a little.
+        let untold = sqlx::query_scalar!(
+            r#"SELECT DISTINCT message.id AS "id!"
+               FROM unnest($4::uuid[], $5::text[]) AS message (id, written)
+               CROSS JOIN webhook
+               CROSS JOIN LATERAL (
+                   SELECT status, body FROM delivery
+                   WHERE delivery.webhook_id = webhook.id AND delivery.tenant_id = $1 AND delivery.id >= uuid_at(uuid_time(message.id) - interval '1 second')
+                   ORDER BY delivery.id LIMIT $6) planned
+               WHERE webhook.tenant_id = $1 AND webhook.format = $2 AND (webhook.sessions IS NULL OR $3 = ANY(webhook.sessions))
+                 AND planned.status <> 'succeeded' AND position(message.written IN planned.body) > 0"#,
+            self.tenant.0,
+            format.as_str(),
+            session.uuid,
+            &ids,
+            &texts,
+            PLANNED_NEXT
+        )
+        .fetch_all(&mut *self.transaction)
+        .await?;
+        Ok(untold.into_iter().collect())
     }
 
     /// Makes a delivery due now, whatever became of it: its schedule begins anew, and what was tried stays listed. `None` when there is no such delivery.

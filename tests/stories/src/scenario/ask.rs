@@ -22,7 +22,7 @@ const LOOK_INTERVAL: std::time::Duration = std::time::Duration::from_millis(200)
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
-    /// `METHOD PATH`, the path as the dialect's own clients know it.
+    /// `METHOD PATH`, the path as the dialect's own clients know it, or a whole URL.
     ask: String,
     /// Headers instead of the scenario's.
     headers: Option<BTreeMap<String, String>>,
@@ -38,6 +38,9 @@ pub struct Ask {
     with: Option<Value>,
     /// The answer's bytes, in base64.
     bytes: Option<String>,
+    /// Texts that the answer contains, whatever it is.
+    #[serde(default)]
+    contains: Vec<String>,
     /// Headers of the answer.
     #[serde(default)]
     answer_headers: BTreeMap<String, String>,
@@ -62,7 +65,7 @@ fn once() -> usize {
 /// A part of a form with files.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Part {
+pub struct Part {
     name: String,
     text: Option<String>,
     file_name: Option<String>,
@@ -126,7 +129,11 @@ impl Ask {
     ) -> anyhow::Result<Answer> {
         let (method, path) = self.ask.split_once(' ').context("expected METHOD PATH")?;
         let method: Method = method.parse()?;
-        let url = format!("{base}{}", filled_text(path, variables));
+        let path = filled_text(path, variables);
+        let url = match path.starts_with("http") {
+            true => path,
+            false => format!("{base}{path}"),
+        };
         let mut request = client()?.request(method, url);
         for (name, value) in self.headers.as_ref().unwrap_or(headers) {
             request = request.header(name, filled_text(value, variables));
@@ -145,9 +152,8 @@ impl Ask {
                 .body(url.query().unwrap_or_default().to_owned());
         }
         if let Some(parts) = &self.multipart {
-            request = request
-                .header("content-type", format!("multipart/form-data; boundary={BOUNDARY}"))
-                .body(multipart(parts, variables)?);
+            let (kind, body) = multipart(parts, variables)?;
+            request = request.header("content-type", kind).body(body);
         }
         Answer::to(request).await
     }
@@ -160,6 +166,10 @@ impl Ask {
         }
         if let Some(wanted) = &self.bytes {
             ensure!(answer.body == STANDARD.decode(wanted)?, "other bytes: {answer}");
+        }
+        for text in &self.contains {
+            let text = filled_text(text, variables);
+            ensure!(answer.text().contains(&text), "expected '{text}' in {answer}");
         }
         if let Some(wanted) = &self.with {
             let found: Value = answer.json()?;
@@ -188,7 +198,11 @@ pub(super) async fn follow(links: &BTreeMap<String, String>, value: &Value) -> a
     Ok(())
 }
 
-fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<Vec<u8>> {
+/// The content type and the bytes of a form with files.
+///
+/// # Errors
+/// When a part is neither text nor a file in base64.
+pub fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<(String, Vec<u8>)> {
     let mut body = Vec::new();
     for part in parts {
         body.extend_from_slice(
@@ -209,5 +223,5 @@ fn multipart(parts: &[Part], variables: &Variables) -> anyhow::Result<Vec<u8>> {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    Ok(body)
+    Ok((format!("multipart/form-data; boundary={BOUNDARY}"), body))
 }
