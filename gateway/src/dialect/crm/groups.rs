@@ -408,7 +408,7 @@ async fn join(State(app): State<App>, client: Client, request: Request) -> Resul
     let (session, code) = (required("sessionId")?, required("inviteCode")?);
     let call = client.session::<SendMessages>(&app, &session).await?;
     let no_code = |problem: Problem| match problem.code() {
-        Code::ValidationFailed | Code::NotFoundOnWhatsapp => {
+        Code::ValidationFailed | Code::NotFoundOnWhatsapp | Code::WhatsappRefused => {
             problem.said("El código de invitación no es válido o ya no funciona")
         }
         Code::NotPermittedOnWhatsapp => problem.said("WhatsApp no permite que la cuenta se una al grupo"),
