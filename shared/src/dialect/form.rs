@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-/// The content type of what [`write`] writes.
+/// The content type of what [`write()`] writes.
 pub const CONTENT_TYPE: &str = "application/x-www-form-urlencoded";
 
 /// Writes an object: `a=1&b[c]=x&d[0]=y`, names and brackets percent-encoded. `null` is an empty value; empty arrays and objects are not there at all,
