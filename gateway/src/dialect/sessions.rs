@@ -76,7 +76,7 @@ pub async fn create(
 /// Creates a session as `body` describes it.
 ///
 /// # Errors
-/// As [`create`].
+/// As [`create()`].
 pub(crate) async fn create_as(
     app: &App,
     call: TenantCall<WriteSessions>,
